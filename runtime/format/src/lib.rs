@@ -1,1 +1,38 @@
-//! Placeholder.
+//! What a mote model *is*: its bytes, its operators, and the checks that make it safe to run.
+//!
+//! [`Model::new_checked`] accepts or refuses any byte string. After it nothing in a model can be out of
+//! bounds, of the wrong shape, or used before it is written. How an operator computes is `mote-kernels`;
+//! when it runs is `mote-runtime`. The bytes are drawn in this crate's README.
+
+#![no_std]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
+mod bytes;
+mod check;
+mod crc;
+mod error;
+mod field;
+mod header;
+mod meta;
+mod model;
+#[macro_use]
+mod ops;
+mod rules;
+mod tensor;
+#[cfg(feature = "alloc")]
+mod write;
+
+pub use error::{Error, Reason};
+pub use field::{Const, Pads, Requant, Rounding, Scale, Stride};
+pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
+pub use meta::{Labels, Preparation};
+pub use model::{Ids, Model, StepInfo, Steps};
+pub use ops::*;
+pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};
+#[cfg(feature = "alloc")]
+pub use write::{AlignedBytes, ModelWriter, StepSpec, TensorSpec};
+
+/// An operator reads at most this many tensors.
+pub const MAX_INPUTS: usize = 8;

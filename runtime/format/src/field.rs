@@ -1,0 +1,166 @@
+//! The kinds of value that an operator's parameters are made of, and how each is stored. Not the operators.
+
+use crate::bytes::{f32_at, i32_at, u8_at, u16_at, u32_at};
+
+/// A parameter that has a fixed number of bytes in a step record.
+pub(crate) trait Field: Sized {
+    /// Bytes it takes.
+    const SIZE: usize;
+    /// Reads it; `None` when the bytes end early or mean nothing.
+    fn get(bytes: &[u8], at: usize) -> Option<Self>;
+    /// Appends it.
+    #[cfg(feature = "alloc")]
+    fn put(&self, out: &mut alloc::vec::Vec<u8>);
+}
+
+macro_rules! scalar_field {
+    ($($ty:ty, $size:literal, $read:expr;)*) => {$(
+        impl Field for $ty {
+            const SIZE: usize = $size;
+            fn get(bytes: &[u8], at: usize) -> Option<Self> {
+                $read(bytes, at)
+            }
+            #[cfg(feature = "alloc")]
+            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    )*};
+}
+
+scalar_field! {
+    u8, 1, u8_at;
+    i8, 1, |b, at| u8_at(b, at).map(|v| v as i8);
+    u16, 2, u16_at;
+    u32, 4, u32_at;
+    i32, 4, i32_at;
+    f32, 4, f32_at;
+}
+
+impl<T: Field + Copy + Default, const N: usize> Field for [T; N] {
+    const SIZE: usize = N * T::SIZE;
+    fn get(bytes: &[u8], at: usize) -> Option<Self> {
+        let mut all = [T::default(); N];
+        for (i, v) in all.iter_mut().enumerate() {
+            *v = T::get(bytes, at + i * T::SIZE)?;
+        }
+        Some(all)
+    }
+    #[cfg(feature = "alloc")]
+    fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+        self.iter().for_each(|v| v.put(out));
+    }
+}
+
+/// A struct whose fields are stored one after the other.
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+
+        impl $crate::field::Field for $name {
+            const SIZE: usize = 0 $(+ <$ty as $crate::field::Field>::SIZE)*;
+            #[allow(unused_assignments, unused_mut, unused_variables)]
+            fn get(bytes: &[u8], at: usize) -> Option<Self> {
+                let mut at = at;
+                $(
+                    let $field = <$ty as $crate::field::Field>::get(bytes, at)?;
+                    at += <$ty as $crate::field::Field>::SIZE;
+                )*
+                Some(Self { $($field),* })
+            }
+            #[cfg(feature = "alloc")]
+            #[allow(unused_variables)]
+            fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+                $($crate::field::Field::put(&self.$field, out);)*
+            }
+        }
+    };
+}
+pub(crate) use record;
+
+/// How an exact sum becomes an int8 value; see `mote-kernels`, `quant`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Rounding {
+    /// gemmlowp: a doubling high multiply, then a rounding shift, half away from zero.
+    Double,
+    /// One 64-bit product, shifted once, half up.
+    Single,
+    /// A float product, half to even.
+    Float,
+}
+
+impl Field for Rounding {
+    const SIZE: usize = 1;
+    fn get(bytes: &[u8], at: usize) -> Option<Self> {
+        [Self::Double, Self::Single, Self::Float].get(usize::from(u8_at(bytes, at)?)).copied()
+    }
+    #[cfg(feature = "alloc")]
+    fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+        out.push(*self as u8);
+    }
+}
+
+record! {
+    /// A run of constant bytes in the file, 16-byte aligned.
+    Const {
+        /// Offset from the start of the constant section.
+        at: u32,
+        /// Length in bytes.
+        len: u32,
+    }
+}
+
+record! {
+    /// One multiplier: real = `mult` · 2^(`shift` − 31) in the integer profiles; the bits of an `f32` in `mult`
+    /// in the float profile.
+    Scale {
+        /// Mantissa, or float bits.
+        mult: i32,
+        /// Exponent, −31..=30; 0 in the float profile.
+        shift: i8,
+    }
+}
+
+record! {
+    /// Requantization of exact sums with a multiplier per output channel, then a clamp.
+    Requant {
+        /// The rounding profile.
+        round: Rounding,
+        /// `i32` (or `f32`) per channel.
+        mult: Const,
+        /// `i8` per channel; empty in the float profile.
+        shift: Const,
+        /// Lower bound of the output, a fused activation included.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+}
+
+record! {
+    /// Rows and columns from one output to the next.
+    Stride {
+        /// Vertical.
+        h: u8,
+        /// Horizontal.
+        w: u8,
+    }
+}
+
+record! {
+    /// Rows and columns added around the input; they hold the zero point.
+    Pads {
+        /// Above.
+        top: u16,
+        /// Left.
+        left: u16,
+        /// Below.
+        bottom: u16,
+        /// Right.
+        right: u16,
+    }
+}

@@ -1,0 +1,271 @@
+//! The operator table: one row per operator makes its parameters, its codec, its arity and its documentation,
+//! and [`for_each_op!`](crate::for_each_op), from which the kernels' table, the runtime's dispatch and the test suites expand.
+//!
+//! A row reads `code Name module [fewest inputs, most inputs] { parameters }`. Codes are never reused. Which
+//! shapes an operator takes is said in `rules`; how it computes, in `mote-kernels`.
+
+use crate::field::{Const, Field, Pads, Requant, Rounding, Scale, Stride, record};
+
+macro_rules! operators {
+    ($d:tt $( $(#[$doc:meta])* $code:literal $name:ident $module:ident [$few:literal, $most:literal]
+        { $( $(#[$fdoc:meta])* $field:ident: $ty:ty ),* $(,)? } )*) => {
+        $(record! { $(#[$doc])* $name { $( $(#[$fdoc])* $field: $ty ),* } })*
+
+        /// An operator with its parameters.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
+        pub enum Op { $( $(#[$doc])* $name($name) ),* }
+
+        impl Op {
+            /// The byte that names it in a file.
+            pub const fn code(&self) -> u8 {
+                match self { $( Self::$name(_) => $code ),* }
+            }
+
+            /// Its name, as in this table.
+            pub const fn name(&self) -> &'static str {
+                match self { $( Self::$name(_) => stringify!($name) ),* }
+            }
+
+            /// The fewest and the most tensors that it reads.
+            pub const fn arity(&self) -> (usize, usize) {
+                match self { $( Self::$name(_) => ($few, $most) ),* }
+            }
+
+            /// Reads the parameters that follow `code`; they take the second value's number of bytes.
+            pub(crate) fn get(code: u8, bytes: &[u8], at: usize) -> Option<(Self, usize)> {
+                match code {
+                    $( $code => Some((Self::$name($name::get(bytes, at)?), $name::SIZE)), )*
+                    _ => None,
+                }
+            }
+
+            /// Appends the parameters.
+            #[cfg(feature = "alloc")]
+            pub(crate) fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+                match self { $( Self::$name(p) => p.put(out) ),* }
+            }
+        }
+
+        /// The names of all operators, in the order of their codes.
+        pub const OPERATORS: &[&str] = &[ $( stringify!($name) ),* ];
+
+        /// Whether some operator has this code.
+        pub(crate) fn known(code: u8) -> bool {
+            [$( $code ),*].contains(&code)
+        }
+
+        /// Calls `callback!` with `Name module;` for every operator.
+        #[macro_export]
+        macro_rules! for_each_op {
+            ($d callback:ident) => { $d callback! { $( $name $module; )* } };
+        }
+    };
+}
+
+operators! { $
+    /// Convolution over NHWC. Weights are `[out][kh][kw][in / groups]`; the bias holds −zero·Σw.
+    1 Conv2d conv2d [1, 1] {
+        /// Kernel height.
+        kh: u16,
+        /// Kernel width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Steps between taps, 1 for a dense kernel.
+        dilation: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Input and output channels are split into this many groups.
+        groups: u16,
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output channel.
+        bias: Const,
+        /// Sums to int8.
+        requant: Requant,
+    }
+
+    /// Convolution of each channel by itself. Weights are `[kh][kw][out]`; output channel `o` reads input
+    /// channel `o / (out / in)`; the bias holds −zero·Σw.
+    2 DepthwiseConv2d depthwise_conv2d [1, 1] {
+        /// Kernel height.
+        kh: u16,
+        /// Kernel width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Steps between taps.
+        dilation: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output channel.
+        bias: Const,
+        /// Sums to int8.
+        requant: Requant,
+    }
+
+    /// Matrix product of `[rows][in]` with weights `[out][in]`; the bias holds −zero·Σw.
+    3 FullyConnected fully_connected [1, 1] {
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output.
+        bias: Const,
+        /// Sums to int8.
+        requant: Requant,
+    }
+
+    /// Largest value in each window; padding is never chosen.
+    4 MaxPool2d max_pool2d [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
+    /// Mean of the taps that lie inside the input, half away from zero, at the input's scale.
+    5 AvgPool2d avg_pool2d [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
+    /// Requantized sum of the taps that lie inside the input; with 1 / window in the multiplier, a mean at a
+    /// scale of its own.
+    6 SumPool2d sum_pool2d [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Multiplier of the sum.
+        scale: Scale,
+        /// The rounding profile.
+        round: Rounding,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
+    /// Element-wise sum; an input may repeat along dimensions where it has length 1. Both inputs, shifted left
+    /// by `left`, are brought to one scale, added, and brought to the output's.
+    7 Add add [2, 2] {
+        /// Multiplier of the first input.
+        a: Scale,
+        /// Multiplier of the second input.
+        b: Scale,
+        /// Multiplier of the sum.
+        y: Scale,
+        /// Bits by which the inputs are widened first, at most 20.
+        left: u8,
+        /// The rounding profile of all three; an integer one.
+        round: Rounding,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
+    /// Element-wise product; an input may repeat along dimensions where it has length 1.
+    8 Mul mul [2, 2] {
+        /// Multiplier of the product.
+        scale: Scale,
+        /// The rounding profile.
+        round: Rounding,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
+    /// The inputs one after the other along one dimension; all share the output's scale.
+    9 Concat concat [1, 8] {
+        /// The dimension.
+        axis: u8,
+    }
+
+    /// The input with a border of one value; the output's shape says how much follows it.
+    10 Pad pad [1, 1] {
+        /// Elements added in front, per dimension.
+        before: [u16; 6],
+        /// What they hold.
+        value: i8,
+    }
+
+    /// The same elements in another shape.
+    11 Reshape reshape [1, 1] {}
+
+    /// The dimensions in another order: output dimension `d` is input dimension `perm[d]`.
+    12 Transpose transpose [1, 1] {
+        /// The order.
+        perm: [u8; 6],
+    }
+
+    /// A function of one value by a table: entry `q + 128` is the output for input `q`.
+    13 Lut lut [1, 1] {
+        /// 256 `i8`.
+        table: Const,
+    }
+
+    /// The input held between two bounds, at the same scale.
+    14 Clamp clamp [1, 1] {
+        /// Lower bound.
+        min: i8,
+        /// Upper bound.
+        max: i8,
+    }
+
+    /// Softmax over the last dimension at scale 1/256 and zero point −128, in the fixed-point steps of gemmlowp
+    /// and TFLite.
+    15 Softmax softmax [1, 1] {
+        /// Multiplier that brings a difference of inputs to 5 integer bits.
+        scale: Scale,
+        /// Differences below this contribute nothing.
+        diff_min: i32,
+    }
+
+    /// Index of the largest value along the last dimension, the first of equals.
+    16 ArgMax arg_max [1, 1] {}
+
+    /// Float to int8, half away from zero.
+    17 Quantize quantize [1, 1] {}
+
+    /// Int8 to float.
+    18 Dequantize dequantize [1, 1] {}
+
+    /// Int8 at one scale to int8 at another.
+    19 Requantize requantize [1, 1] {
+        /// Multiplier.
+        scale: Scale,
+        /// The rounding profile.
+        round: Rounding,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+}

@@ -1,0 +1,96 @@
+//! Which shapes, types and parameters each operator takes: what the check proves of one step, so that kernels
+//! need no checks. Live ranges and memory are `check`'s.
+
+mod elementwise;
+mod layout;
+mod window;
+
+use crate::error::Reason;
+use crate::field::{Const, Requant, Rounding, Scale};
+use crate::header::ALIGN;
+use crate::ops::*;
+use crate::tensor::{DType, TensorInfo};
+
+pub(crate) type Check = Result<(), Reason>;
+
+/// What a rule may look at: the tensors of one step, and the constants.
+pub(crate) struct Operands<'a> {
+    pub(crate) model: &'a crate::model::Model<'a>,
+    pub(crate) inputs: crate::model::Ids<'a>,
+    pub(crate) y: TensorInfo,
+}
+
+impl Operands<'_> {
+    /// Input `i`.
+    fn x(&self, i: usize) -> Result<TensorInfo, Reason> {
+        self.inputs.get(i).and_then(|id| self.model.tensor(id)).ok_or(Reason::Arity)
+    }
+
+    /// The first input, with it and the output known to be int8.
+    fn int8(&self) -> Result<(TensorInfo, TensorInfo), Reason> {
+        let x = self.x(0)?;
+        require(x.dtype == DType::I8 && self.y.dtype == DType::I8, Reason::DType)?;
+        Ok((x, self.y))
+    }
+
+    /// The constant lies in its section, is aligned, and is `count` elements of `size` bytes.
+    fn constant(&self, c: Const, count: usize, size: usize) -> Check {
+        let inside = c.at.checked_add(c.len).is_some_and(|end| end <= self.model.header().consts_len);
+        let length = count.checked_mul(size) == Some(c.len as usize);
+        require(inside && length && (c.at as usize).is_multiple_of(ALIGN), Reason::Constant)
+    }
+
+    /// The multipliers of `channels` sums.
+    fn requant(&self, r: &Requant, channels: usize) -> Check {
+        bounds(r.min, r.max)?;
+        self.constant(r.mult, channels, 4)?;
+        self.constant(r.shift, if r.round == Rounding::Float { 0 } else { channels }, 1)?;
+        let mult = self.model.bytes_of(r.mult).chunks_exact(4);
+        let mut shift = self.model.bytes_of(r.shift).iter();
+        for m in mult {
+            let mult = i32::from_le_bytes([m[0], m[1], m[2], m[3]]);
+            let shift = shift.next().map_or(0, |&s| s as i8);
+            scale(Scale { mult, shift }, r.round)?;
+        }
+        Ok(())
+    }
+}
+
+fn require(holds: bool, otherwise: Reason) -> Check {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+fn bounds(min: i8, max: i8) -> Check {
+    require(min <= max, Reason::Parameter)
+}
+
+/// A multiplier is not negative; an exponent keeps every shift inside 64 bits; a float is finite.
+fn scale(s: Scale, round: Rounding) -> Check {
+    let good = match round {
+        Rounding::Float => s.shift == 0 && f32::from_bits(s.mult as u32).is_finite(),
+        Rounding::Double | Rounding::Single => (-31..=30).contains(&s.shift) && s.mult >= 0,
+    };
+    require(good, Reason::Parameter)
+}
+
+macro_rules! rules {
+    ($($name:ident $module:ident;)*) => {
+        impl Op {
+            /// Proves that the operands fit the operator.
+            pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+                match self { $( Op::$name(p) => p.check(io) ),* }
+            }
+        }
+    };
+}
+for_each_op!(rules);
+
+impl Op {
+    /// Whether the output may lie on the bytes of an input that dies here, element on element.
+    pub fn in_place(&self) -> bool {
+        matches!(
+            self,
+            Op::Add(_) | Op::Mul(_) | Op::Reshape(_) | Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_)
+        )
+    }
+}

@@ -1,0 +1,100 @@
+//! Rules of the operators that treat elements one by one, or normalise the last dimension.
+
+use super::{Check, Operands, bounds, require, scale};
+use crate::error::Reason;
+use crate::field::Rounding;
+use crate::ops::{Add, ArgMax, Clamp, Dequantize, Lut, Mul, Quantize, Requantize, Softmax};
+use crate::tensor::{DType, TensorInfo};
+
+/// The output has the input's shape.
+fn same(x: &TensorInfo, y: &TensorInfo) -> Check {
+    require(x.shape == y.shape, Reason::Shape)
+}
+
+/// Two inputs of the output's rank, at most four, each of whose dimensions is the output's or 1.
+fn broadcast(io: &Operands<'_>) -> Check {
+    let (_, y) = io.int8()?;
+    require(y.shape.rank() <= 4, Reason::Shape)?;
+    for i in 0..2 {
+        let x = io.x(i)?;
+        require(x.dtype == DType::I8, Reason::DType)?;
+        let fits = x.shape.dims().iter().zip(y.shape.dims()).all(|(&x, &y)| x == y || x == 1);
+        require(fits && x.shape.rank() == y.shape.rank(), Reason::Shape)?;
+    }
+    Ok(())
+}
+
+impl Add {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)?;
+        bounds(self.min, self.max)?;
+        require(self.left <= 20 && self.round != Rounding::Float, Reason::Parameter)?;
+        [self.a, self.b, self.y].into_iter().try_for_each(|s| scale(s, self.round))
+    }
+}
+
+impl Mul {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)?;
+        bounds(self.min, self.max)?;
+        scale(self.scale, self.round)
+    }
+}
+
+impl Lut {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        same(&x, &y)?;
+        io.constant(self.table, 256, 1)
+    }
+}
+
+impl Clamp {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        bounds(self.min, self.max)?;
+        same(&x, &y)
+    }
+}
+
+impl Requantize {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        bounds(self.min, self.max)?;
+        scale(self.scale, self.round)?;
+        same(&x, &y)
+    }
+}
+
+impl Softmax {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        scale(self.scale, Rounding::Double)?;
+        require((-255..=0).contains(&self.diff_min), Reason::Parameter)?;
+        same(&x, &y)
+    }
+}
+
+impl ArgMax {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == DType::I8 && io.y.dtype == DType::I32, Reason::DType)?;
+        require(x.shape.elements() / x.shape.channels() == io.y.shape.elements(), Reason::Shape)
+    }
+}
+
+impl Quantize {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == DType::F32 && io.y.dtype == DType::I8, Reason::DType)?;
+        same(&x, &io.y)
+    }
+}
+
+impl Dequantize {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == DType::I8 && io.y.dtype == DType::F32, Reason::DType)?;
+        same(&x, &io.y)
+    }
+}

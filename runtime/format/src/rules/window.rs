@@ -1,0 +1,120 @@
+//! Rules of the operators that slide a window over an image, and of the dense layer.
+
+use super::{Check, Operands, bounds, require, scale};
+use crate::error::Reason;
+use crate::field::{Pads, Stride};
+use crate::ops::{AvgPool2d, Conv2d, DepthwiseConv2d, FullyConnected, MaxPool2d, SumPool2d};
+use crate::tensor::TensorInfo;
+
+/// A sliding window; `check` proves that each of its positions is what the output's shape says.
+struct Window {
+    kernel: [u16; 2],
+    stride: Stride,
+    dilation: Stride,
+    pads: Pads,
+}
+
+impl Window {
+    fn check(&self, x: &TensorInfo, y: &TensorInfo) -> Result<([usize; 4], [usize; 4]), Reason> {
+        require(x.shape.rank() == 4 && y.shape.rank() == 4, Reason::Shape)?;
+        let x = x.shape.nhwc().ok_or(Reason::Shape)?;
+        let y = y.shape.nhwc().ok_or(Reason::Shape)?;
+        require(x[0] == y[0], Reason::Shape)?;
+        let (s, d, p) = (self.stride, self.dilation, self.pads);
+        axis(x[1], y[1], self.kernel[0], s.h, d.h, (p.top, p.bottom))?;
+        axis(x[2], y[2], self.kernel[1], s.w, d.w, (p.left, p.right))?;
+        Ok((x, y))
+    }
+}
+
+/// The output length follows from the input's, and every window reaches into the input: it starts before the
+/// input's end, and padding is shorter than the kernel.
+fn axis(x: usize, y: usize, k: u16, stride: u8, dilation: u8, pads: (u16, u16)) -> Check {
+    require(k > 0 && stride > 0 && dilation > 0, Reason::Parameter)?;
+    let extent = (usize::from(k) - 1) * usize::from(dilation) + 1;
+    let (before, after) = (usize::from(pads.0), usize::from(pads.1));
+    require(before < extent && after < extent, Reason::Parameter)?;
+    let room = (x + before + after).checked_sub(extent).ok_or(Reason::Shape)?;
+    require(room / usize::from(stride) + 1 == y, Reason::Shape)
+}
+
+fn product(factors: &[usize]) -> Result<usize, Reason> {
+    factors.iter().try_fold(1usize, |n, &f| n.checked_mul(f)).ok_or(Reason::Shape)
+}
+
+impl Conv2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        let window = Window {
+            kernel: [self.kh, self.kw],
+            stride: self.stride,
+            dilation: self.dilation,
+            pads: self.pads,
+        };
+        let (x, y) = window.check(&x, &y)?;
+        let groups = usize::from(self.groups);
+        require(groups > 0 && x[3] % groups == 0 && y[3] % groups == 0, Reason::Parameter)?;
+        let weights = product(&[y[3], self.kh.into(), self.kw.into(), x[3] / groups])?;
+        io.constant(self.weights, weights, 1)?;
+        io.constant(self.bias, y[3], 4)?;
+        io.requant(&self.requant, y[3])
+    }
+}
+
+impl DepthwiseConv2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        let window = Window {
+            kernel: [self.kh, self.kw],
+            stride: self.stride,
+            dilation: self.dilation,
+            pads: self.pads,
+        };
+        let (x, y) = window.check(&x, &y)?;
+        require(y[3] % x[3] == 0, Reason::Shape)?;
+        io.constant(self.weights, product(&[self.kh.into(), self.kw.into(), y[3]])?, 1)?;
+        io.constant(self.bias, y[3], 4)?;
+        io.requant(&self.requant, y[3])
+    }
+}
+
+impl FullyConnected {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        let (inputs, outputs) = (x.shape.channels(), y.shape.channels());
+        require(x.shape.elements() / inputs == y.shape.elements() / outputs, Reason::Shape)?;
+        io.constant(self.weights, product(&[inputs, outputs])?, 1)?;
+        io.constant(self.bias, outputs, 4)?;
+        io.requant(&self.requant, outputs)
+    }
+}
+
+/// Pools keep the channels and have dense windows that always reach into the input.
+fn pool(io: &Operands<'_>, kernel: [u16; 2], stride: Stride, pads: Pads) -> Check {
+    let (x, y) = io.int8()?;
+    let window = Window { kernel, stride, dilation: Stride { h: 1, w: 1 }, pads };
+    let (x, y) = window.check(&x, &y)?;
+    require(x[3] == y[3], Reason::Shape)
+}
+
+impl MaxPool2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        bounds(self.min, self.max)?;
+        pool(io, [self.kh, self.kw], self.stride, self.pads)
+    }
+}
+
+impl AvgPool2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        bounds(self.min, self.max)?;
+        pool(io, [self.kh, self.kw], self.stride, self.pads)
+    }
+}
+
+impl SumPool2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        bounds(self.min, self.max)?;
+        scale(self.scale, self.round)?;
+        pool(io, [self.kh, self.kw], self.stride, self.pads)
+    }
+}

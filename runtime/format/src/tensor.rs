@@ -1,0 +1,177 @@
+//! Tensor records: element type, shape, quantization, and where the bytes lie. Not what is done with them.
+//!
+//! ```text
+//!   0 offset u32   from the start of the arena, or of the constant section
+//!   4 first  u16   time of writing: 0 for an input, step + 1 otherwise
+//!   6 last   u16   time of the last read: steps + 1 for an output
+//!   8 scale  f32   real = scale * (q - zero)
+//!  12 zero   i32
+//!  16 dtype  u8    0 i8, 1 i32, 2 f32
+//!  17 rank   u8    0..=6
+//!  18 place  u16   0 arena, 1 constant section
+//!  20 dims   u32 x 6, the unused ones 1
+//!  44 name   u32   offset of a string in the metadata, 0 for none
+//! ```
+
+use crate::bytes::{f32_at, i32_at, u8_at, u16_at, u32_at};
+
+/// A shape has at most this many dimensions.
+pub const MAX_RANK: usize = 6;
+
+pub(crate) const RECORD: usize = 48;
+
+/// The element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DType {
+    /// Quantized activation.
+    I8,
+    /// Index, or an exact sum.
+    I32,
+    /// Float, at the edges of a network.
+    F32,
+}
+
+impl DType {
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::I8 => 1,
+            Self::I32 | Self::F32 => 4,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::I8, Self::I32, Self::F32].get(usize::from(code)).copied()
+    }
+}
+
+/// Dimensions, outermost first; four-dimensional activations are NHWC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Shape {
+    rank: u8,
+    dims: [u32; MAX_RANK],
+}
+
+impl Shape {
+    /// `None` when there are more than [`MAX_RANK`] dimensions, one of them is 0, or the number of elements
+    /// exceeds `i32::MAX`.
+    pub fn new(dims: &[u32]) -> Option<Self> {
+        let mut all = [1; MAX_RANK];
+        all.get_mut(..dims.len())?.copy_from_slice(dims);
+        let elements = all.iter().try_fold(1u32, |n, &d| n.checked_mul(d))?;
+        (elements > 0 && elements <= i32::MAX as u32).then_some(Self { rank: dims.len() as u8, dims: all })
+    }
+
+    /// The dimensions.
+    pub fn dims(&self) -> &[u32] {
+        &self.dims[..usize::from(self.rank).min(MAX_RANK)]
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.dims().len()
+    }
+
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().product::<u32>() as usize
+    }
+
+    /// The last dimension: channels of an activation; 1 for a scalar.
+    pub fn channels(&self) -> usize {
+        self.dims().last().map_or(1, |&d| d as usize)
+    }
+
+    /// Padded in front with ones to four dimensions: `[n, h, w, c]`. More than four are refused with `None`.
+    pub fn nhwc(&self) -> Option<[usize; 4]> {
+        let dims = self.dims();
+        let lead = 4usize.checked_sub(dims.len())?;
+        let mut out = [1; 4];
+        for (o, &d) in out[lead..].iter_mut().zip(dims) {
+            *o = d as usize;
+        }
+        Some(out)
+    }
+}
+
+/// real = scale · (q − zero).
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Quant {
+    /// Positive and finite.
+    pub scale: f32,
+    /// The stored value of a real zero.
+    pub zero: i32,
+}
+
+/// Everything the format says of one tensor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TensorInfo {
+    /// Element type.
+    pub dtype: DType,
+    /// Dimensions.
+    pub shape: Shape,
+    /// Scale and zero point.
+    pub quant: Quant,
+    /// Offset in bytes, in the arena or (for a constant) in the constant section.
+    pub offset: u32,
+    /// Whether the bytes lie in the constant section.
+    pub constant: bool,
+    /// When it is written: 0 for an input, `step + 1` for an output of a step.
+    pub first: u16,
+    /// When it is read for the last time: `steps + 1` for an output of the model.
+    pub last: u16,
+    pub(crate) name: u32,
+}
+
+impl TensorInfo {
+    /// Length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.shape.elements() * self.dtype.size()
+    }
+
+    /// The bytes it occupies, from the start of the arena or of the constant section.
+    pub fn range(&self) -> core::ops::Range<usize> {
+        self.offset as usize..self.offset as usize + self.bytes()
+    }
+
+    /// Whether its value is needed at `time`.
+    pub fn live_at(&self, time: u16) -> bool {
+        !self.constant && self.first <= time && time <= self.last
+    }
+
+    pub(crate) fn read(bytes: &[u8], at: usize) -> Option<Self> {
+        let mut dims = [1; MAX_RANK];
+        for (i, d) in dims.iter_mut().enumerate() {
+            *d = u32_at(bytes, at + 20 + 4 * i)?;
+        }
+        let rank = usize::from(u8_at(bytes, at + 17)?);
+        let place = u16_at(bytes, at + 18)?;
+        let (used, unused) = dims.split_at_checked(rank)?;
+        if place > 1 || unused.iter().any(|&d| d != 1) {
+            return None;
+        }
+        Some(Self {
+            dtype: DType::from_code(u8_at(bytes, at + 16)?)?,
+            shape: Shape::new(used)?,
+            quant: Quant { scale: f32_at(bytes, at + 8)?, zero: i32_at(bytes, at + 12)? },
+            offset: u32_at(bytes, at)?,
+            constant: place == 1,
+            first: u16_at(bytes, at + 4)?,
+            last: u16_at(bytes, at + 6)?,
+            name: u32_at(bytes, at + 44)?,
+        })
+    }
+
+    /// What can be said of one record by itself: the values lie in their ranges.
+    pub(crate) fn plausible(&self) -> bool {
+        let bytes = (self.shape.elements() as u32).checked_mul(self.dtype.size() as u32);
+        let end = bytes.and_then(|b| b.checked_add(self.offset));
+        let zero = self.dtype != DType::I8 || i8::try_from(self.quant.zero).is_ok();
+        let scale = self.quant.scale.is_finite() && self.quant.scale > 0.0;
+        end.is_some_and(|e| e <= i32::MAX as u32) && zero && scale && self.first <= self.last
+    }
+}
