@@ -1,1 +1,18 @@
-//! Placeholder.
+//! How an operator computes, on every instruction set, with the same bits.
+//!
+//! Layers, lowest first: [`quant`] (sums to int8), [`view`] (what a kernel is given), [`isa`] (micro-kernels per
+//! instruction set), `ops` (each operator written once, generic over [`isa::Isa`]), [`table`] (operators ×
+//! instruction sets). Shapes and arities are proven by `mote-format`'s check before a kernel is called.
+
+#![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+pub mod isa;
+mod ops;
+pub mod quant;
+pub mod table;
+pub mod view;
+
+pub use mote_format as format;

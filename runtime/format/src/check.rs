@@ -46,7 +46,9 @@ fn check_records(model: &Model<'_>) -> Result<(), Error> {
         let end = tensor.range().end;
         let fault = if tensor.constant != constant || tensor.last > header.n_steps + 1 {
             Some(Reason::Tensor)
-        } else if constant && (end > header.consts_len as usize || !(tensor.offset as usize).is_multiple_of(ALIGN)) {
+        } else if constant
+            && (end > header.consts_len as usize || !(tensor.offset as usize).is_multiple_of(ALIGN))
+        {
             Some(Reason::Constant)
         } else if !constant && end > header.arena as usize {
             Some(Reason::OutsideArena)

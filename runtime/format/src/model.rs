@@ -71,10 +71,14 @@ impl<'a> Model<'a> {
         crate::meta::string(self.bytes, &self.header, tensor.name).unwrap_or("")
     }
 
+    /// The constant section.
+    pub fn constants(&self) -> &'a [u8] {
+        slice(self.bytes, self.header.consts as usize, self.header.consts_len as usize).unwrap_or(&[])
+    }
+
     /// Constant bytes.
     pub fn bytes_of(&self, c: Const) -> &'a [u8] {
-        let at = self.header.consts as usize + c.at as usize;
-        slice(self.bytes, at, c.len as usize).unwrap_or(&[])
+        slice(self.constants(), c.at as usize, c.len as usize).unwrap_or(&[])
     }
 
     /// The bytes of a constant tensor.

@@ -56,10 +56,11 @@ macro_rules! operators {
             [$( $code ),*].contains(&code)
         }
 
-        /// Calls `callback!` with `Name module;` for every operator.
+        /// Calls `callback!` with `Name module;` for every operator, behind the tokens that follow the callback's
+        /// name, if any.
         #[macro_export]
         macro_rules! for_each_op {
-            ($d callback:ident) => { $d callback! { $( $name $module; )* } };
+            ($d callback:ident $d($d first:tt)*) => { $d callback! { $d($d first)* $( $name $module; )* } };
         }
     };
 }

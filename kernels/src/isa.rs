@@ -1,0 +1,168 @@
+//! Instruction sets: the micro-kernels that an operator is written over, and which sets this machine has.
+//! Nothing here knows an operator.
+//!
+//! To add a set: one file in `isa/` and one row in [`crate::table`].
+
+pub mod scalar;
+
+#[cfg(mote_arm_dsp)]
+pub mod arm_dsp;
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+
+use crate::quant::{Channels, Output};
+use crate::view::In;
+use mote_format::Scale;
+
+/// Equally long rows of int8 values at a fixed distance from each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The values; row `i` starts at `i * stride`.
+    pub data: &'a [i8],
+    /// Distance between rows.
+    pub stride: usize,
+    /// Number of rows.
+    pub count: usize,
+    /// Length of a row.
+    pub len: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Row `i`; behind the last row, the last row again, so that a tile can overhang.
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &'a [i8] {
+        let at = i.min(self.count - 1) * self.stride;
+        &self.data[at..at + self.len]
+    }
+
+    /// The rows from `i` on.
+    #[inline(always)]
+    pub fn from(&self, i: usize) -> Self {
+        Self { data: &self.data[i * self.stride..], count: self.count - i, ..*self }
+    }
+}
+
+/// The taps of one window of a channels-last image; every one lies inside the image.
+#[derive(Debug, Clone, Copy)]
+pub struct Taps<'a> {
+    /// The values; the first is channel 0 of the upper left tap.
+    pub data: &'a [i8],
+    /// Values from one row of taps to the next.
+    pub row: usize,
+    /// Values from one tap to the next in its row.
+    pub col: usize,
+    /// Rows of taps.
+    pub h: usize,
+    /// Taps in a row.
+    pub w: usize,
+}
+
+impl<'a> Taps<'a> {
+    /// Each tap's values of the `len` channels from `c`, row by row.
+    #[inline(always)]
+    pub fn channels(self, c: usize, len: usize) -> impl Iterator<Item = &'a [i8]> {
+        (0..self.h).flat_map(move |i| {
+            (0..self.w).map(move |j| {
+                let at = i * self.row + j * self.col + c;
+                &self.data[at..at + len]
+            })
+        })
+    }
+}
+
+/// A block of sums: pixels by channels.
+pub trait Tile: Copy {
+    /// Pixels.
+    const PIXELS: usize;
+    /// Channels.
+    const CHANNELS: usize;
+    /// The sums of one pixel.
+    fn pixel(&self, i: usize) -> &[i32];
+}
+
+impl<const M: usize, const N: usize> Tile for [[i32; N]; M] {
+    const PIXELS: usize = M;
+    const CHANNELS: usize = N;
+    #[inline(always)]
+    fn pixel(&self, i: usize) -> &[i32] {
+        &self[i]
+    }
+}
+
+/// Channels that [`Isa::depthwise`] and [`Isa::sum`] treat at a time.
+pub const BLOCK: usize = 16;
+
+/// The widest tile of any instruction set, in pixels; scratch buffers hold that many.
+pub const MAX_PIXELS: usize = 2;
+
+/// The micro-kernels. A value of the type proves that its instructions exist. The provided methods are exact on
+/// every machine; a set overrides those that it can do faster, with the same bits.
+pub trait Isa: Copy {
+    /// Sums of a block of pixels and channels.
+    type Tile: Tile;
+    /// Sums of one pixel and a block of channels.
+    type Line: Tile;
+
+    /// Dot products of the first pixels with the first channels.
+    fn tile(self, x: Rows<'_>, w: Rows<'_>) -> Self::Tile;
+
+    /// Dot products of the first pixel with the first channels.
+    fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line;
+
+    /// Sums over the taps of each channel from `c` on, at most [`BLOCK`]; weights are `[tap][channels]`.
+    #[inline(always)]
+    fn depthwise(self, x: Taps<'_>, w: &[i8], channels: usize, c: usize, acc: &mut [i32]) {
+        acc.fill(0);
+        for (x, w) in x.channels(c, acc.len()).zip(w.chunks_exact(channels)) {
+            for ((acc, &x), &w) in acc.iter_mut().zip(x).zip(&w[c..]) {
+                *acc = acc.wrapping_add(i32::from(x) * i32::from(w));
+            }
+        }
+    }
+
+    /// Sums over the taps of each channel from `c` on, at most [`BLOCK`].
+    #[inline(always)]
+    fn sum(self, x: Taps<'_>, c: usize, acc: &mut [i32]) {
+        acc.fill(0);
+        for x in x.channels(c, acc.len()) {
+            for (acc, &x) in acc.iter_mut().zip(x) {
+                *acc = acc.wrapping_add(i32::from(x));
+            }
+        }
+    }
+
+    /// Largest of the taps of each channel.
+    #[inline(always)]
+    fn max(self, x: Taps<'_>, y: &mut [i8]) {
+        y.fill(i8::MIN);
+        for x in x.channels(0, y.len()) {
+            for (y, &x) in y.iter_mut().zip(x) {
+                *y = (*y).max(x);
+            }
+        }
+    }
+
+    /// Sums of consecutive channels to int8.
+    #[inline(always)]
+    fn requantize(self, acc: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
+        channels.apply(acc, y);
+    }
+
+    /// `y = scale · (x − zero)`, requantized.
+    #[inline(always)]
+    fn rescale(self, x: In<'_>, zero: i32, scale: Scale, output: &Output, y: &mut [i8]) {
+        x.map(y, |x| output.apply(i32::from(x) - zero, scale));
+    }
+
+    /// `y = table[x + 128]`.
+    #[inline(always)]
+    fn lookup(self, x: In<'_>, table: &[i8; 256], y: &mut [i8]) {
+        x.map(y, |x| table[usize::from(x as u8 ^ 0x80)]);
+    }
+
+    /// `y` = `x` held between two bounds.
+    #[inline(always)]
+    fn clamp(self, x: In<'_>, min: i8, max: i8, y: &mut [i8]) {
+        x.map(y, |x| x.clamp(min, max));
+    }
+}

@@ -1,0 +1,92 @@
+//! Cortex-M with the DSP extension (M4, M7, M33): two products an instruction. Bytes are widened in pairs by
+//! `sxtb16` and multiplied by `smlad`. By `asm!`, since `core::arch::arm` keeps them unstable.
+
+#![allow(unsafe_code)]
+
+use core::arch::asm;
+
+use super::{Isa, Rows};
+
+/// Proof that the processor has the DSP extension.
+#[derive(Debug, Clone, Copy)]
+pub struct ArmDsp(());
+
+impl ArmDsp {
+    /// Without asking the processor, which cannot be asked.
+    ///
+    /// # Safety
+    /// The processor must have the DSP extension; the build's target says so.
+    #[inline(always)]
+    pub(crate) unsafe fn assume() -> Self {
+        Self(())
+    }
+}
+
+impl Isa for ArmDsp {
+    type Tile = [[i32; 2]; 2];
+    type Line = [[i32; 2]; 1];
+
+    #[inline(always)]
+    fn tile(self, x: Rows<'_>, w: Rows<'_>) -> Self::Tile {
+        dot(x, w)
+    }
+
+    #[inline(always)]
+    fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line {
+        dot(x, w)
+    }
+}
+
+/// Bytes 0 and 2, and bytes 1 and 3, as signed 16-bit halves.
+#[inline(always)]
+fn widen(word: i32) -> (i32, i32) {
+    let (even, odd): (i32, i32);
+    // SAFETY: both instructions only write their destination registers; the build has the DSP extension, or this
+    // file is not compiled.
+    unsafe {
+        asm!("sxtb16 {0}, {1}", out(reg) even, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+        asm!("sxtb16 {0}, {1}, ror #8", out(reg) odd, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    (even, odd)
+}
+
+/// `acc` plus the products of the two pairs of halves. Sets the sticky Q flag when the sum overflows, which
+/// nothing reads.
+#[inline(always)]
+fn smlad(acc: i32, a: i32, b: i32) -> i32 {
+    let sum: i32;
+    // SAFETY: only writes its destination register; the build has the DSP extension.
+    unsafe {
+        asm!("smlad {0}, {1}, {2}, {3}", out(reg) sum, in(reg) a, in(reg) b, in(reg) acc, options(pure, nomem, nostack));
+    }
+    sum
+}
+
+/// The dot products of `M` rows with two; what is left of a row after whole words is done one by one.
+#[inline(always)]
+fn dot<const M: usize>(x: Rows<'_>, w: Rows<'_>) -> [[i32; 2]; M] {
+    let (w0, w1) = (w.row(0), w.row(1));
+    let x: [&[i8]; M] = core::array::from_fn(|i| x.row(i));
+    let whole = w0.len() & !3;
+    let mut acc = [[0i32; 2]; M];
+    let word = |row: &[i8], k: usize| {
+        debug_assert!(k + 4 <= row.len());
+        // SAFETY: `k + 4 <= whole`, which is at most the length of every row; all rows are equally long.
+        unsafe { row.as_ptr().add(k).cast::<i32>().read_unaligned() }
+    };
+    for k in (0..whole).step_by(4) {
+        let (w0, w1) = (widen(word(w0, k)), widen(word(w1, k)));
+        for (acc, x) in acc.iter_mut().zip(x) {
+            let x = widen(word(x, k));
+            acc[0] = smlad(smlad(acc[0], x.0, w0.0), x.1, w0.1);
+            acc[1] = smlad(smlad(acc[1], x.0, w1.0), x.1, w1.1);
+        }
+    }
+    for k in whole..w0.len() {
+        for (acc, x) in acc.iter_mut().zip(x) {
+            acc[0] = acc[0].wrapping_add(i32::from(x[k]) * i32::from(w0[k]));
+            acc[1] = acc[1].wrapping_add(i32::from(x[k]) * i32::from(w1[k]));
+        }
+    }
+    acc
+}

@@ -1,0 +1,26 @@
+//! Each operator, written once over [`crate::isa::Isa`]. No intrinsics here, no `unsafe`.
+//!
+//! A file holds `scratch` (bytes of working memory, on any instruction set), `naive` (the definition, as plain
+//! loops) and `run` (the kernel). Operands have passed the format's check.
+
+pub(crate) mod add;
+pub(crate) mod arg_max;
+pub(crate) mod avg_pool2d;
+mod broadcast;
+pub(crate) mod clamp;
+pub(crate) mod concat;
+pub(crate) mod conv2d;
+pub(crate) mod depthwise_conv2d;
+pub(crate) mod dequantize;
+pub(crate) mod fully_connected;
+pub(crate) mod lut;
+pub(crate) mod max_pool2d;
+pub(crate) mod mul;
+pub(crate) mod pad;
+pub(crate) mod quantize;
+pub(crate) mod requantize;
+pub(crate) mod reshape;
+pub(crate) mod softmax;
+pub(crate) mod sum_pool2d;
+pub(crate) mod transpose;
+mod window;

@@ -1,0 +1,57 @@
+//! Mean of the taps inside the image, half away from zero, as TFLite's int8 reference computes it.
+
+use mote_format::{AvgPool2d, Shape, Stride};
+
+use super::window::Window;
+use crate::isa::{BLOCK, Isa};
+use crate::view::Io;
+
+fn window(p: &AvgPool2d, [_, h, w, c]: [usize; 4]) -> Window {
+    Window::new([h, w, c], [p.kh, p.kw], p.stride, Stride { h: 1, w: 1 }, p.pads)
+}
+
+/// `sum / count`, half away from zero, held between the bounds.
+#[inline(always)]
+fn mean(p: &AvgPool2d, sum: i32, count: i32) -> i8 {
+    let half = if sum > 0 { count / 2 } else { -(count / 2) };
+    (sum.wrapping_add(half) / count.max(1)).clamp(p.min.into(), p.max.into()) as i8
+}
+
+pub(crate) fn scratch(_: &AvgPool2d, _: &Shape, _: &Shape) -> usize {
+    0
+}
+
+pub(crate) fn naive(p: &AvgPool2d, mut io: Io<'_>) {
+    let (xd, yd, x) = (io.x[0].nhwc(), io.y.nhwc(), io.x[0].i8s());
+    let window = window(p, xd);
+    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+        let (c, ox, oy, n) =
+            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
+        let (mut sum, mut count) = (0i32, 0i32);
+        for iy in (0..p.kh.into()).filter_map(|k| window.source(0, oy, k)) {
+            for ix in (0..p.kw.into()).filter_map(|k| window.source(1, ox, k)) {
+                sum = sum.wrapping_add(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + c].into());
+                count += 1;
+            }
+        }
+        *y = mean(p, sum, count);
+    }
+}
+
+#[inline(always)]
+pub(crate) fn run<I: Isa>(isa: I, p: &AvgPool2d, mut io: Io<'_>) {
+    let (xd, yd, x) = (io.x[0].nhwc(), io.y.nhwc(), io.x[0].i8s());
+    let window = window(p, xd);
+    let image = xd[1] * xd[2] * xd[3];
+    for (i, y) in io.y.i8s().chunks_exact_mut(yd[3]).enumerate() {
+        let (ox, oy, n) = (i % yd[2], i / yd[2] % yd[1], i / yd[2] / yd[1]);
+        let taps = window.taps(&x[n * image..], oy, ox);
+        let count = (taps.h * taps.w) as i32;
+        for (c, y) in y.chunks_mut(BLOCK).enumerate() {
+            let mut acc = [0; BLOCK];
+            let acc = &mut acc[..y.len()];
+            isa.sum(taps, c * BLOCK, acc);
+            y.iter_mut().zip(acc).for_each(|(y, &mut sum)| *y = mean(p, sum, count));
+        }
+    }
+}

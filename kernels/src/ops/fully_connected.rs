@@ -1,0 +1,33 @@
+//! Dense layer: rows of the input times rows of weights, as in a pointwise convolution.
+
+use mote_format::{FullyConnected, Shape};
+
+use super::conv2d::matrix;
+use crate::isa::{Isa, Rows};
+use crate::view::Io;
+
+pub(crate) fn scratch(_: &FullyConnected, _: &Shape, _: &Shape) -> usize {
+    0
+}
+
+pub(crate) fn naive(p: &FullyConnected, mut io: Io<'_>) {
+    let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
+    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
+    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+        let (row, o) = (i / cout, i % cout);
+        let mut acc = 0i32;
+        for c in 0..cin {
+            acc = acc.wrapping_add(i32::from(x[row * cin + c]) * i32::from(w[o * cin + c]));
+        }
+        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+    }
+}
+
+#[inline(always)]
+pub(crate) fn run<I: Isa>(isa: I, p: &FullyConnected, mut io: Io<'_>) {
+    let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
+    let channels = io.channels(p.bias, &p.requant);
+    let x = Rows { data: io.x[0].i8s(), stride: cin, count: io.x[0].shape.elements() / cin, len: cin };
+    let w = Rows { data: io.i8s(p.weights), stride: cin, count: cout, len: cin };
+    matrix(isa, x, w, &channels, cout, io.y.i8s());
+}

@@ -1,0 +1,179 @@
+//! From exact 32-bit sums to int8: the three rounding profiles, each in one place. Vector versions in `isa/` must
+//! give the bits of these functions.
+//!
+//! Sources: gemmlowp, "Efficient handling of offsets" and `fixedpoint.h` (doubling high multiply, rounding shift);
+//! Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference".
+
+use mote_format::{Quant, Rounding, Scale};
+
+/// High half of twice the product, half up: gemmlowp's `SaturatingRoundingDoublingHighMul` for `b >= 0`.
+#[inline(always)]
+pub fn doubling_high_mul(a: i32, b: i32) -> i32 {
+    ((i64::from(a) * i64::from(b) + (1 << 30)) >> 31) as i32
+}
+
+/// `x / 2^right`, half away from zero. `right` is 0..=31.
+#[inline(always)]
+pub fn rounding_shift(x: i32, right: u32) -> i32 {
+    let mask = ((1i64 << right) - 1) as i32;
+    let threshold = (mask >> 1) + i32::from(x < 0);
+    (x >> right.min(31)) + i32::from((x & mask) > threshold)
+}
+
+/// Profile *double*: shift left, doubling high multiply, rounding shift right.
+#[inline(always)]
+pub fn double(acc: i32, mult: i32, shift: i32) -> i32 {
+    let (left, right) = (shift.max(0) as u32, (-shift).max(0) as u32);
+    rounding_shift(doubling_high_mul(acc.wrapping_shl(left), mult), right)
+}
+
+/// Profile *single*: one 64-bit product, shifted once, half up; truncated to 32 bits.
+#[inline(always)]
+pub fn single(acc: i32, mult: i32, shift: i32) -> i32 {
+    let right = (31 - shift) as u32;
+    ((i64::from(acc) * i64::from(mult) + (1i64 << (right - 1))) >> right) as i32
+}
+
+/// Profile *float*: a float product held between the bounds, then rounded half to even. The bounds are those of
+/// the result before the zero point is added, and at most 255 in magnitude.
+#[inline(always)]
+pub fn float(acc: i32, mult: f32, min: i32, max: i32) -> i32 {
+    /// Adding and subtracting 1.5 · 2^23 rounds a small float to an integer in the current (nearest-even) mode.
+    const MAGIC: f32 = 12_582_912.0;
+    let product = (acc as f32 * mult).max(min as f32).min(max as f32);
+    ((product + MAGIC) - MAGIC) as i32
+}
+
+/// What turns the sum of one channel into int8.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// The rounding profile.
+    pub round: Rounding,
+    /// Zero point of the output.
+    pub zero: i32,
+    /// Bounds of the output.
+    pub min: i8,
+    /// Upper bound.
+    pub max: i8,
+}
+
+impl Output {
+    /// Requantizes one sum. Sums outside the range that the converter proves give the same bits everywhere too.
+    #[inline(always)]
+    pub fn apply(&self, acc: i32, scale: Scale) -> i8 {
+        let (min, max) = (i32::from(self.min), i32::from(self.max));
+        let scaled = match self.round {
+            Rounding::Double => double(acc, scale.mult, scale.shift.into()),
+            Rounding::Single => single(acc, scale.mult, scale.shift.into()),
+            Rounding::Float => {
+                float(acc, f32::from_bits(scale.mult as u32), min - self.zero, max - self.zero)
+            }
+        };
+        scaled.wrapping_add(self.zero).clamp(min, max) as i8
+    }
+}
+
+/// Requantization with a multiplier per channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Channels<'a> {
+    /// Added to the sums first.
+    pub bias: &'a [i32],
+    /// Mantissas, or float bits.
+    pub mult: &'a [i32],
+    /// Exponents; empty in the float profile.
+    pub shift: &'a [i8],
+    /// The rest.
+    pub output: Output,
+}
+
+impl<'a> Channels<'a> {
+    /// The `len` channels from `from`.
+    #[inline(always)]
+    pub fn part(&self, from: usize, len: usize) -> Self {
+        let end = from + len;
+        let shift = self.shift.get(from..end).unwrap_or(&[]);
+        Self { bias: &self.bias[from..end], mult: &self.mult[from..end], shift, output: self.output }
+    }
+
+    /// Requantizes one sum per channel.
+    #[inline(always)]
+    pub fn apply(&self, acc: &[i32], y: &mut [i8]) {
+        let shift = self.shift.iter().copied().chain(core::iter::repeat(0));
+        let scales = self.mult.iter().zip(shift).map(|(&mult, shift)| Scale { mult, shift });
+        for ((y, (&acc, &bias)), scale) in y.iter_mut().zip(acc.iter().zip(self.bias)).zip(scales) {
+            *y = self.output.apply(acc.wrapping_add(bias), scale);
+        }
+    }
+}
+
+/// A real value as int8: half away from zero, held inside the range. NaN becomes the zero point.
+pub fn quantize(real: f32, quant: Quant) -> i8 {
+    let scaled = real / quant.scale;
+    let whole = scaled as i32;
+    let fraction = scaled - whole as f32;
+    let step = i32::from(fraction >= 0.5) - i32::from(fraction <= -0.5);
+    whole.saturating_add(step).saturating_add(quant.zero).clamp(-128, 127) as i8
+}
+
+/// The real value of an int8.
+pub fn dequantize(q: i8, quant: Quant) -> f32 {
+    (i32::from(q) - quant.zero) as f32 * quant.scale
+}
+
+/// A positive real as a 31-bit mantissa and an exponent, `real ≈ mult · 2^(shift − 31)`: `frexp` in f64, the
+/// mantissa rounded half away from zero. Zero and reals too small for the exponent give a zero multiplier, reals
+/// too large the largest one.
+pub fn scale_of(real: f64) -> Scale {
+    if !(real > 0.0 && real.is_finite()) {
+        return Scale { mult: 0, shift: 0 };
+    }
+    let bits = real.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32 - 1022;
+    let mantissa = (bits & ((1 << 52) - 1)) | (1 << 52);
+    let rounded = (mantissa + (1 << 21)) >> 22;
+    let (mult, exponent) = if rounded == 1 << 31 { (1 << 30, exponent + 1) } else { (rounded, exponent) };
+    match exponent {
+        ..-31 => Scale { mult: 0, shift: 0 },
+        31.. => Scale { mult: i32::MAX, shift: 30 },
+        _ => Scale { mult: mult as i32, shift: exponent as i8 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_roundings() {
+        let half = Scale { mult: 1 << 30, shift: 0 };
+        assert_eq!([double(5, half.mult, 0), single(5, half.mult, 0), float(5, 0.5, -128, 127)], [3, 3, 2]);
+        assert_eq!(
+            [double(-5, half.mult, 0), single(-5, half.mult, 0), float(-5, 0.5, -128, 127)],
+            [-2, -2, -2]
+        );
+        assert_eq!([double(-6, half.mult, -1), single(-6, half.mult, -1)], [-2, -1]);
+        assert_eq!(rounding_shift(-3, 1), -2);
+        assert_eq!(rounding_shift(i32::MIN, 31), -1);
+    }
+
+    #[test]
+    fn multipliers_are_close_to_their_reals() {
+        for real in [1e-9, 0.0003, 0.5, 0.999_999_999_9, 1.0, 3.7, 1e8] {
+            let s = scale_of(real);
+            let back = f64::from(s.mult) * 2f64.powi(i32::from(s.shift) - 31);
+            assert!((back - real).abs() <= real * 2f64.powi(-31), "{real} {s:?} {back}");
+        }
+        assert_eq!(scale_of(0.0).mult, 0);
+        assert_eq!(scale_of(1e300), Scale { mult: i32::MAX, shift: 30 });
+    }
+
+    #[test]
+    fn quantize_rounds_half_away() {
+        let quant = Quant { scale: 0.5, zero: -3 };
+        assert_eq!(
+            [0.24, 0.25, -0.25, 1e9, -1e9, f32::NAN].map(|v| quantize(v, quant)),
+            [-3, -2, -4, 127, -128, -3]
+        );
+        assert_eq!(quantize(0.499_999_97, Quant { scale: 1.0, zero: 0 }), 0);
+    }
+}

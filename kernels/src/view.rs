@@ -1,0 +1,130 @@
+//! What a kernel is given: tensors as byte slices with their shapes, constants, scratch. No arithmetic.
+
+use mote_format::{Const, Quant, Requant, Shape};
+
+use crate::quant::{Channels, Output};
+
+/// A tensor that a kernel reads.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Dimensions.
+    pub shape: Shape,
+    /// Scale and zero point.
+    pub quant: Quant,
+    /// The bytes, or `None` when they are those of the output (an in-place step).
+    pub bytes: Option<&'a [u8]>,
+}
+
+/// The tensor that a kernel writes.
+#[derive(Debug)]
+pub struct ViewMut<'a> {
+    /// Dimensions.
+    pub shape: Shape,
+    /// Scale and zero point.
+    pub quant: Quant,
+    /// The bytes.
+    pub bytes: &'a mut [u8],
+}
+
+/// Int8 values that an element-wise kernel reads.
+#[derive(Debug, Clone, Copy)]
+pub enum In<'a> {
+    /// They lie apart from the output.
+    Apart(&'a [i8]),
+    /// They are what the output holds.
+    Same,
+}
+
+impl In<'_> {
+    /// `y[i] = f(x[i])`.
+    #[inline(always)]
+    pub fn map(self, y: &mut [i8], f: impl Fn(i8) -> i8) {
+        match self {
+            In::Apart(x) => x.iter().zip(y).for_each(|(&x, y)| *y = f(x)),
+            In::Same => y.iter_mut().for_each(|y| *y = f(*y)),
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// The values of an int8 tensor that lies apart from the output; empty when it does not.
+    #[inline(always)]
+    pub fn i8s(&self) -> &'a [i8] {
+        bytemuck::cast_slice(self.bytes.unwrap_or(&[]))
+    }
+
+    /// The values of an int8 tensor, wherever they lie.
+    #[inline(always)]
+    pub fn values(&self) -> In<'a> {
+        self.bytes.map_or(In::Same, |b| In::Apart(bytemuck::cast_slice(b)))
+    }
+
+    /// As `[n, h, w, c]`; shapes of more dimensions never reach a kernel that asks.
+    #[inline(always)]
+    pub fn nhwc(&self) -> [usize; 4] {
+        self.shape.nhwc().unwrap_or([0; 4])
+    }
+}
+
+impl ViewMut<'_> {
+    /// The values of an int8 tensor.
+    #[inline(always)]
+    pub fn i8s(&mut self) -> &mut [i8] {
+        bytemuck::cast_slice_mut(self.bytes)
+    }
+
+    /// As `[n, h, w, c]`.
+    #[inline(always)]
+    pub fn nhwc(&self) -> [usize; 4] {
+        self.shape.nhwc().unwrap_or([0; 4])
+    }
+}
+
+/// Everything that one step touches.
+#[derive(Debug)]
+pub struct Io<'a> {
+    /// The inputs.
+    pub x: &'a [View<'a>],
+    /// The output.
+    pub y: ViewMut<'a>,
+    /// Working memory, at least what the kernel's `scratch` says.
+    pub scratch: &'a mut [u8],
+    /// The model's constant section.
+    pub constants: &'a [u8],
+}
+
+impl<'a> Io<'a> {
+    /// Constant bytes.
+    #[inline(always)]
+    fn bytes(&self, c: Const) -> &'a [u8] {
+        self.constants.get(c.at as usize..).and_then(|s| s.get(..c.len as usize)).unwrap_or(&[])
+    }
+
+    /// Constant int8 values.
+    #[inline(always)]
+    pub fn i8s(&self, c: Const) -> &'a [i8] {
+        bytemuck::cast_slice(self.bytes(c))
+    }
+
+    /// Constant 32-bit values, read in place: constants are aligned and little-endian.
+    #[inline(always)]
+    pub fn i32s(&self, c: Const) -> &'a [i32] {
+        bytemuck::try_cast_slice(self.bytes(c)).unwrap_or(&[])
+    }
+
+    /// How the output's sums become int8.
+    #[inline(always)]
+    pub fn channels(&self, bias: Const, requant: &Requant) -> Channels<'a> {
+        Channels {
+            bias: self.i32s(bias),
+            mult: self.i32s(requant.mult),
+            shift: self.i8s(requant.shift),
+            output: Output {
+                round: requant.round,
+                zero: self.y.quant.zero,
+                min: requant.min,
+                max: requant.max,
+            },
+        }
+    }
+}
