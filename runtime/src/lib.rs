@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Runs a mote model in an arena: no allocation, no unsafe code, nothing that can fail after the start.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn core::error::Error>> {
+//! # let bytes: &[u8] = &[];
+//! use mote_runtime::{Model, Session};
+//!
+//! let model = Model::new_checked(bytes)?;            // every offset, shape and live range is proven here
+//! let mut arena = [0; 16 * 1024];                    // model.arena_bytes() says how much
+//! let mut session = Session::new(&model, &mut arena)?;
+//! session.input_mut(0).ok_or("no input")?.bytes_mut().fill(0);
+//! session.run();
+//! let best = session.output(0).ok_or("no output")?.top::<1>();
+//! # Ok(()) }
+//! ```
+//!
+//! What a model is lives in `mote-format`, how an operator computes in `mote-kernels`. Here lives *when* it runs,
+//! and on which bytes.
+
+#![no_std]
+
+mod bind;
+mod error;
+mod model;
+mod session;
+mod step;
+mod tensor;
+
+pub use error::ArenaTooSmall;
+pub use model::Model;
+pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};
+pub use mote_kernels::table::Kernels;
+pub use session::Session;
+pub use step::{Hook, Step, macs};
+pub use tensor::{Class, Tensor, TensorMut};

@@ -1,0 +1,45 @@
+//! Splits the arena into what one step reads, writes and scribbles on, and hands it to the kernel.
+
+use heapless::Vec;
+use mote_format::{MAX_INPUTS, Model, StepInfo, TensorInfo};
+use mote_kernels::table::Kernels;
+use mote_kernels::view::{Io, View, ViewMut};
+
+/// Inputs, output and scratch.
+const BUFFERS: usize = MAX_INPUTS + 2;
+
+/// Runs one step. The model's check has proven that the buffers exist and lie apart.
+pub(crate) fn run(
+    kernels: &Kernels,
+    model: &Model<'_>,
+    step: &StepInfo<'_>,
+    y: &TensorInfo,
+    arena: &mut [u8],
+) {
+    let inputs: Vec<TensorInfo, MAX_INPUTS> = step.inputs.iter().filter_map(|id| model.tensor(id)).collect();
+    let mut ranges = [const { 0..0 }; BUFFERS];
+    let scratch = step.scratch_at as usize;
+    ranges[MAX_INPUTS] = y.range();
+    ranges[MAX_INPUTS + 1] = scratch..scratch + step.scratch_len as usize;
+    for (i, x) in inputs.iter().enumerate() {
+        let repeats = inputs[..i].iter().any(|earlier| earlier.range() == x.range());
+        if !x.constant && !repeats && x.range() != y.range() {
+            ranges[i] = x.range();
+        }
+    }
+    let Ok([before @ .., out, scratch]) = arena.get_disjoint_mut(ranges) else { return };
+    let bytes = |i: usize, x: &TensorInfo| {
+        if x.constant {
+            return Some(model.tensor_bytes(x));
+        }
+        let first = inputs[..i].iter().position(|earlier| !earlier.constant && earlier.range() == x.range());
+        (x.range() != y.range()).then(|| &*before[first.unwrap_or(i)])
+    };
+    let views: Vec<View<'_>, MAX_INPUTS> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| View { shape: x.shape, quant: x.quant, bytes: bytes(i, x) })
+        .collect();
+    let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
+    kernels.run(&step.op, Io { x: &views, y, scratch, constants: model.constants() });
+}

@@ -1,0 +1,97 @@
+//! A model, its arena, and where in the program it is.
+
+use mote_format::{Steps, TensorInfo};
+use mote_kernels::table::Kernels;
+
+use crate::bind;
+use crate::error::ArenaTooSmall;
+use crate::model::Model;
+use crate::step::{Hook, Step, macs};
+use crate::tensor::{Tensor, TensorMut};
+
+/// One inference after the other over the same arena.
+pub struct Session<'m, 'a> {
+    model: &'m Model<'m>,
+    arena: &'a mut [u8],
+    kernels: &'static Kernels,
+    rest: Steps<'m>,
+}
+
+impl<'m, 'a> Session<'m, 'a> {
+    /// A session on the fastest instruction set that this machine has.
+    pub fn new(model: &'m Model<'m>, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
+        Self::with_kernels(model, arena, Kernels::best())
+    }
+
+    /// A session on a chosen instruction set. The bits are the same on all.
+    pub fn with_kernels(
+        model: &'m Model<'m>,
+        arena: &'a mut [u8],
+        kernels: &'static Kernels,
+    ) -> Result<Self, ArenaTooSmall> {
+        let (needed, given) = (model.arena_bytes(), arena.len());
+        let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
+        Ok(Self { model, arena, kernels, rest: model.format().steps() })
+    }
+
+    /// The instruction set in use.
+    pub fn isa(&self) -> &'static str {
+        self.kernels.name()
+    }
+
+    /// Input `i`, to be written before each run: later steps reuse its bytes. Empty when there is no such input.
+    pub fn input_mut(&mut self, i: usize) -> Option<TensorMut<'_>> {
+        let info = self.model.inputs().nth(i)?;
+        Some(TensorMut::new(info, self.arena))
+    }
+
+    /// Output `i`, valid after a run until the next one starts.
+    pub fn output(&self, i: usize) -> Option<Tensor<'_>> {
+        let info = self.model.outputs().nth(i)?;
+        Some(Tensor::new(info, self.arena))
+    }
+
+    /// All outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = Tensor<'_>> {
+        self.model.outputs().map(|info| Tensor::new(info, self.arena))
+    }
+
+    /// One whole inference.
+    pub fn run(&mut self) {
+        self.run_with(&mut ());
+    }
+
+    /// One whole inference; `hook` hears of each step.
+    pub fn run_with(&mut self, hook: &mut impl Hook) {
+        self.rest = self.model.format().steps();
+        while self.advance(hook).is_some() {}
+        self.rest = self.model.format().steps();
+    }
+
+    /// A part of an inference, for executors that must not be held up: runs steps until `budget` multiply-accumulate
+    /// operations are spent, at least one. `WouldBlock` says that there is more to do; after `Ok` the outputs are
+    /// there, and the next call starts anew.
+    pub fn step(&mut self, budget: u64) -> nb::Result<(), core::convert::Infallible> {
+        let mut spent = 0;
+        while let Some(macs) = self.advance(&mut ()) {
+            spent += macs.max(1);
+            if spent >= budget && self.rest.clone().next().is_some() {
+                return Err(nb::Error::WouldBlock);
+            }
+        }
+        self.rest = self.model.format().steps();
+        Ok(())
+    }
+
+    /// Runs the next step; gives its multiply-accumulate operations, or `None` at the end.
+    fn advance(&mut self, hook: &mut impl Hook) -> Option<u64> {
+        let info = self.rest.next()?;
+        let model = self.model.format();
+        let y: TensorInfo = model.tensor(info.output)?;
+        let kernels = self.kernels;
+        hook.before(&Step { model, info: &info, y, arena: self.arena, kernels });
+        bind::run(kernels, model, &info, &y, self.arena);
+        hook.after(&Step { model, info: &info, y, arena: self.arena, kernels });
+        Some(macs(model, &info))
+    }
+}

@@ -1,0 +1,79 @@
+//! What can be said of one step while a model runs, and the hook that hears of it.
+
+use mote_format::{Model, Op, StepInfo, TensorInfo};
+use mote_kernels::table::Kernels;
+
+use crate::tensor::Tensor;
+
+/// A step that is about to run or has just run.
+pub struct Step<'s> {
+    pub(crate) model: &'s Model<'s>,
+    pub(crate) info: &'s StepInfo<'s>,
+    pub(crate) y: TensorInfo,
+    pub(crate) arena: &'s [u8],
+    pub(crate) kernels: &'static Kernels,
+}
+
+impl<'s> Step<'s> {
+    /// Position in the program.
+    pub fn index(&self) -> u16 {
+        self.info.index
+    }
+
+    /// What it computes.
+    pub fn op(&self) -> &Op {
+        &self.info.op
+    }
+
+    /// The name of the tensor that it writes.
+    pub fn name(&self) -> &'s str {
+        self.model.tensor_name(&self.y)
+    }
+
+    /// The instruction set that it runs on.
+    pub fn isa(&self) -> &'static str {
+        self.kernels.name()
+    }
+
+    /// Multiply-accumulate operations.
+    pub fn macs(&self) -> u64 {
+        macs(self.model, self.info)
+    }
+
+    /// The tensor that it writes; its values are there once the step has run.
+    pub fn output(&self) -> Tensor<'_> {
+        Tensor::new(self.y, self.arena)
+    }
+}
+
+/// Hears of each step. The default hears nothing.
+pub trait Hook {
+    /// The step is about to run.
+    fn before(&mut self, step: &Step<'_>) {
+        let _ = step;
+    }
+
+    /// The step has run.
+    fn after(&mut self, step: &Step<'_>) {
+        let _ = step;
+    }
+}
+
+impl Hook for () {}
+
+/// Multiply-accumulate operations of a step; 0 for operators that have none.
+pub fn macs(model: &Model<'_>, step: &StepInfo<'_>) -> u64 {
+    let tensor = |id| model.tensor(id).map(|t: TensorInfo| t.shape);
+    let x = step.inputs.get(0).and_then(tensor);
+    let (Some(x), Some(y)) = (x, tensor(step.output)) else { return 0 };
+    let outputs = y.elements() as u64;
+    match &step.op {
+        Op::Conv2d(p) => {
+            let channels = x.channels() as u64 / u64::from(p.groups.max(1));
+            outputs * u64::from(p.kh) * u64::from(p.kw) * channels
+        }
+        Op::DepthwiseConv2d(p) => outputs * u64::from(p.kh) * u64::from(p.kw),
+        Op::FullyConnected(_) => outputs * x.channels() as u64,
+        _ => 0,
+    }
+}
