@@ -1,0 +1,73 @@
+//! A planned program as the bytes of a model. What the bytes mean is `mote-format`'s.
+
+use crate::data::Prepare;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::program::{Operand, Program};
+use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, StepSpec, TensorSpec};
+use mote_runtime::Model;
+
+/// What a model says of itself beside the program.
+#[derive(Debug, Clone, Default)]
+pub struct Metadata {
+    /// Its name.
+    pub name: String,
+    /// Class names of the first output.
+    pub labels: Vec<String>,
+    /// How raw data becomes the first input.
+    pub prepare: Prepare,
+    /// Whether the original network took channels first.
+    pub channels_first: bool,
+}
+
+/// Writes the model and proves that the runtime accepts it.
+pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<AlignedBytes> {
+    let constants = program.writer.constants.len();
+    if program.steps.len() > MAX_STEPS || program.tensors.len() + constants > MAX_TENSORS {
+        return Err(Error::new("cannot convert the model")
+            .cause(format!(
+                "it has {} steps and {} tensors",
+                program.steps.len(),
+                program.tensors.len() + constants
+            ))
+            .remedy(format!("a model has at most {MAX_STEPS} steps and {MAX_TENSORS} tensors")));
+    }
+    let mut writer = program.writer.clone();
+    writer.name = metadata.name.clone();
+    writer.arena = plan.arena as u32;
+    let tensors = program.tensors.iter().zip(&plan.tensors);
+    writer.tensors = tensors
+        .map(|(t, &offset)| TensorSpec {
+            name: t.name.clone(),
+            dtype: t.dtype,
+            dims: t.shape.dims().to_vec(),
+            quant: t.quant,
+            offset: offset as u32,
+        })
+        .collect();
+    let index = |operand: &Operand| match *operand {
+        Operand::Arena(t) => t as u16,
+        Operand::Constant(c) => (program.tensors.len() + c) as u16,
+    };
+    let steps = program.steps.iter().zip(&plan.scratch);
+    writer.steps = steps
+        .map(|(s, &(at, len))| StepSpec {
+            op: s.op,
+            inputs: s.inputs.iter().map(index).collect(),
+            scratch: (at as u32, len as u32),
+        })
+        .collect();
+    writer.outputs = program.outputs.iter().map(|&t| t as u16).collect();
+    if !metadata.labels.is_empty() {
+        writer.labels = vec![(0, metadata.labels.clone())];
+    }
+    let Prepare { mean, scale } = &metadata.prepare;
+    let channels = mean.len().max(scale.len());
+    let spread = |v: &[f32], neutral: f32| {
+        (0..channels).map(|c| v.get(c).or(v.last()).copied().unwrap_or(neutral)).collect()
+    };
+    writer.preparations = vec![(0, metadata.channels_first, spread(mean, 0.0), spread(scale, 1.0))];
+    let bytes = writer.finish();
+    Model::new_checked(&bytes).map_err(|e| Error::internal(format!("the runtime refuses the model: {e}")))?;
+    Ok(bytes)
+}

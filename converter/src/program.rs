@@ -1,0 +1,110 @@
+//! The quantized program: what is left to do once every value has a scale, before its buffers have places.
+//!
+//! A program lists steps in the order of the file format: the output of step `k` is tensor `inputs + k`. Making one
+//! is `quantize`; giving its tensors places is `plan`; turning it into bytes is `encode`.
+
+use crate::ir::ValueId;
+use mote_format::{Const, DType, ModelWriter, Op, Quant, Shape, TensorSpec};
+
+/// A tensor in the arena.
+#[derive(Debug, Clone)]
+pub struct Tensor {
+    /// Name, unique in the program.
+    pub name: String,
+    /// Element type.
+    pub dtype: DType,
+    /// Dimensions.
+    pub shape: Shape,
+    /// Scale and zero point.
+    pub quant: Quant,
+    /// The value of the float graph that it holds; `None` for what lowering put in between.
+    pub value: Option<ValueId>,
+}
+
+impl Tensor {
+    /// Length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.shape.elements() * self.dtype.size()
+    }
+}
+
+/// What a step reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operand {
+    /// Tensor `i` of the arena.
+    Arena(usize),
+    /// Constant `i`.
+    Constant(usize),
+}
+
+/// One operator application; it writes the next tensor.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The node of the float graph that it comes from.
+    pub node: String,
+    /// What it computes.
+    pub op: Op,
+    /// What it reads.
+    pub inputs: Vec<Operand>,
+}
+
+/// A quantized network.
+#[derive(Debug, Clone, Default)]
+pub struct Program {
+    /// Inputs, then the output of each step.
+    pub tensors: Vec<Tensor>,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Operators in order.
+    pub steps: Vec<Step>,
+    /// Tensors that the network returns.
+    pub outputs: Vec<usize>,
+    /// Holds the constant section while the program is built.
+    pub writer: ModelWriter,
+}
+
+impl Program {
+    /// Appends a step and the tensor that it writes; gives the tensor's index.
+    pub fn push(&mut self, step: Step, output: Tensor) -> usize {
+        self.steps.push(step);
+        self.tensors.push(output);
+        self.tensors.len() - 1
+    }
+
+    /// Adds a constant tensor of int8 values.
+    pub fn constant(&mut self, name: &str, dims: &[usize], quant: Quant, values: &[i8]) -> Operand {
+        let bytes: Vec<u8> = values.iter().map(|&v| v as u8).collect();
+        let Const { at, .. } = self.writer.constant(&bytes);
+        let dims = dims.iter().map(|&d| d as u32).collect();
+        self.writer.constants.push(TensorSpec {
+            name: name.to_owned(),
+            dtype: DType::I8,
+            dims,
+            quant,
+            offset: at,
+        });
+        Operand::Constant(self.writer.constants.len() - 1)
+    }
+
+    /// The tensor that step `k` writes.
+    pub fn output(&self, k: usize) -> &Tensor {
+        &self.tensors[self.inputs + k]
+    }
+
+    /// When each tensor is written and read for the last time, in the format's times.
+    pub fn lives(&self) -> Vec<(usize, usize)> {
+        let mut lives: Vec<_> =
+            (0..self.tensors.len()).map(|t| (t + 1).saturating_sub(self.inputs)).map(|t| (t, t)).collect();
+        for (k, step) in self.steps.iter().enumerate() {
+            for input in &step.inputs {
+                if let Operand::Arena(t) = input {
+                    lives[*t].1 = k + 1;
+                }
+            }
+        }
+        for &t in &self.outputs {
+            lives[t].1 = self.steps.len() + 1;
+        }
+        lives
+    }
+}

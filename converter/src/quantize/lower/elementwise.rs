@@ -1,0 +1,127 @@
+//! Lowers sums, products, activations, softmax and argmax.
+
+use super::{Lowering, bounds, requantize, shape};
+use crate::error::Result;
+use crate::ir::{Activation, Node};
+use crate::program::{Operand, Tensor};
+use crate::quantize::params::Range;
+use crate::quantize::weights::{ROUNDING, i8s};
+use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Softmax};
+use mote_kernels::quant::{dequantize, quantize, scale_of};
+
+/// Bits by which the inputs of a sum are widened before they are brought to one scale.
+const LEFT: u8 = 20;
+
+impl Lowering<'_> {
+    /// `a + sign · b`. Both inputs go to twice the larger scale, so that their sum cannot overflow, as in TFLite.
+    pub(super) fn add(&mut self, node: &Node, sign: f32) -> Result<()> {
+        let (a, qa) = self.broadcast(node, 0, 1.0)?;
+        let (b, qb) = self.broadcast(node, 1, sign)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let (min, max) = self.bounds(node)?;
+        let common = 2.0 * f64::from(qa.scale).max(f64::from(qb.scale));
+        let op = Add {
+            a: scale_of(f64::from(qa.scale) / common),
+            b: scale_of(f64::from(qb.scale) / common),
+            y: scale_of(common / (f64::from(1 << LEFT) * f64::from(y.scale))),
+            left: LEFT,
+            round: ROUNDING,
+            min,
+            max,
+        };
+        self.push(node, Kernel::Add(op), &[a, b])
+    }
+
+    pub(super) fn mul(&mut self, node: &Node) -> Result<()> {
+        let (a, qa) = self.broadcast(node, 0, 1.0)?;
+        let (b, qb) = self.broadcast(node, 1, 1.0)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let (min, max) = self.bounds(node)?;
+        let scale = scale_of(f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
+        self.push(node, Kernel::Mul(Mul { scale, round: ROUNDING, min, max }), &[a, b])
+    }
+
+    /// Input `i` times `sign`, with as many dimensions as the output. A constant is quantized here, over its own range.
+    fn broadcast(&mut self, node: &Node, i: usize, sign: f32) -> Result<(Operand, Quant)> {
+        let id = node.inputs[i];
+        let (value, rank) = (self.graph.value(id), self.graph.shape(node.output).len());
+        if rank > 4 {
+            return Err(self.refuse(
+                node,
+                "it has more than four dimensions",
+                "reshape the operands in the model",
+            ));
+        }
+        let mut dims = vec![1; rank.saturating_sub(value.shape.len())];
+        dims.extend(&value.shape);
+        if value.konst.is_some() {
+            let floats: Vec<f32> = self.floats(node, i)?.into_iter().map(|v| v * sign).collect();
+            let range = floats
+                .iter()
+                .fold(Range { min: 0.0, max: 0.0 }, |r, &v| Range { min: r.min.min(v), max: r.max.max(v) });
+            let quant = range.quant();
+            let values: Vec<i8> = floats.iter().map(|&v| quantize(v, quant)).collect();
+            return Ok((self.program.constant(&value.name, &dims, quant, &values), quant));
+        }
+        let (mut place, quant) = self.operand(node, i)?;
+        let wide = shape(&value.name, &dims)?;
+        if sign < 0.0 {
+            place = self.push_negation(node, place, wide, quant);
+        } else if dims.len() != value.shape.len() {
+            place = self.push_between(node, Kernel::Reshape(Reshape {}), place, wide, quant);
+        }
+        Ok((place, quant))
+    }
+
+    /// `−x` at the scale of `x`, with the zero point mirrored as far as int8 allows.
+    fn push_negation(&mut self, node: &Node, x: Operand, shape: mote_format::Shape, quant: Quant) -> Operand {
+        let table: Vec<i8> = (-128..=127i8).map(|q| quantize(-dequantize(q, quant), quant)).collect();
+        let table = i8s(&mut self.program.writer, &table);
+        self.push_between(node, Kernel::Lut(Lut { table }), x, shape, quant)
+    }
+
+    /// Functions that only clamp are requantizations with bounds; all others are tables.
+    pub(super) fn activation(&mut self, node: &Node, function: Activation) -> Result<()> {
+        let (x, from) = self.operand(node, 0)?;
+        let to = self.params.of(self.graph, node.output)?;
+        if let Some(clamp) = function.as_clamp() {
+            let clamp = node.clamp.map_or(clamp, |next| clamp.then(next));
+            return self.push(node, requantize(from, to, bounds(to, Some(clamp))), &[x]);
+        }
+        let (min, max) = bounds(to, node.clamp);
+        let table: Vec<i8> = (-128..=127i8)
+            .map(|q| quantize(function.eval(dequantize(q, from)), to).clamp(min, max))
+            .collect();
+        let table = i8s(&mut self.program.writer, &table);
+        self.push(node, Kernel::Lut(Lut { table }), &[x])
+    }
+
+    /// Differences below −31 at the kernel's scale have exponentials that vanish; source: TFLite, `CalculateInputRadius`.
+    pub(super) fn softmax(&mut self, node: &Node, axis: usize) -> Result<()> {
+        self.along_last(node, axis)?;
+        let (x, quant) = self.operand(node, 0)?;
+        let scale = scale_of((f64::from(quant.scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
+        let radius = (31.0 * f64::from(1 << 26) / 2f64.powi(scale.shift.into())).floor();
+        let diff_min = -(radius.min(255.0) as i32);
+        self.push(node, Kernel::Softmax(Softmax { scale, diff_min }), &[x])
+    }
+
+    pub(super) fn arg_max(&mut self, node: &Node, axis: usize) -> Result<()> {
+        self.along_last(node, axis)?;
+        let (x, _) = self.operand(node, 0)?;
+        let tensor = Tensor { dtype: DType::I32, ..self.tensor(node.output)? };
+        self.push_to(node, Kernel::ArgMax(ArgMax {}), &[x], tensor);
+        Ok(())
+    }
+
+    fn along_last(&self, node: &Node, axis: usize) -> Result<()> {
+        let rank = self.graph.shape(node.inputs[0]).len();
+        if axis + 1 == rank {
+            return Ok(());
+        }
+        let cause = format!(
+            "it works along axis {axis} of {rank}; the kernel works along the last one (the channels)"
+        );
+        Err(self.refuse(node, cause, "transpose in front of it in the model"))
+    }
+}

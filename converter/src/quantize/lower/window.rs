@@ -1,0 +1,151 @@
+//! Lowers convolutions, dense layers and pools.
+
+use super::{Lowering, narrow};
+use crate::error::Result;
+use crate::ir::{Node, Op, Window};
+use crate::program::Operand;
+use crate::quantize::weights::{Layer, Quantized, ROUNDING, i8s, i32s, requant};
+use mote_format::{
+    AvgPool2d, Const, Conv2d, DepthwiseConv2d, FullyConnected, MaxPool2d, Op as Kernel, Pads, Requant,
+    Stride, SumPool2d,
+};
+use mote_kernels::quant::scale_of;
+
+/// A window in the format's widths.
+struct Narrow {
+    kernel: [u16; 2],
+    stride: Stride,
+    dilation: Stride,
+    pads: Pads,
+}
+
+/// Constants that every layer has beside its weights.
+struct Stored {
+    bias: Const,
+    requant: Requant,
+}
+
+impl Lowering<'_> {
+    fn narrow(&self, node: &Node, w: &Window) -> Result<Narrow> {
+        let [top, left, bottom, right] = w.pads;
+        for axis in 0..2 {
+            let extent = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
+            if w.pads[axis].max(w.pads[axis + 2]) >= extent {
+                let cause = format!("its padding {:?} is not smaller than its window {:?}", w.pads, w.kernel);
+                return Err(self.refuse(node, cause, "use less padding, or an explicit Pad in front"));
+            }
+        }
+        Ok(Narrow {
+            kernel: [narrow(node, "kernel", w.kernel[0])?, narrow(node, "kernel", w.kernel[1])?],
+            stride: Stride {
+                h: narrow(node, "stride", w.stride[0])?,
+                w: narrow(node, "stride", w.stride[1])?,
+            },
+            dilation: Stride {
+                h: narrow(node, "dilation", w.dilation[0])?,
+                w: narrow(node, "dilation", w.dilation[1])?,
+            },
+            pads: Pads {
+                top: narrow(node, "padding", top)?,
+                left: narrow(node, "padding", left)?,
+                bottom: narrow(node, "padding", bottom)?,
+                right: narrow(node, "padding", right)?,
+            },
+        })
+    }
+
+    pub(super) fn conv(&mut self, node: &Node) -> Result<()> {
+        let Op::Conv { stride, dilation, pads, groups } = node.op else { return Ok(()) };
+        let (w, x) = (self.graph.shape(node.inputs[1]).to_vec(), self.graph.shape(node.inputs[0]));
+        let window = Window { kernel: [w[1], w[2]], stride, dilation, pads };
+        let Narrow { kernel: [kh, kw], stride, dilation, pads } = self.narrow(node, &window)?;
+        let (input, layer) = self.layer(node, w[0])?;
+        let Stored { bias, requant } = self.store(node, &layer)?;
+        let writer = &mut self.program.writer;
+        let op = if groups == x[3] && groups > 1 {
+            let weights = i8s(writer, &channels_last(&layer.weights, w[0]));
+            Kernel::DepthwiseConv2d(DepthwiseConv2d {
+                kh,
+                kw,
+                stride,
+                dilation,
+                pads,
+                weights,
+                bias,
+                requant,
+            })
+        } else {
+            let weights = i8s(writer, &layer.weights);
+            let groups = narrow(node, "number of groups", groups)?;
+            Kernel::Conv2d(Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant })
+        };
+        self.push(node, op, &[input])
+    }
+
+    pub(super) fn fully_connected(&mut self, node: &Node) -> Result<()> {
+        let outputs = self.graph.shape(node.inputs[1])[0];
+        let (input, layer) = self.layer(node, outputs)?;
+        let Stored { bias, requant } = self.store(node, &layer)?;
+        let weights = i8s(&mut self.program.writer, &layer.weights);
+        self.push(node, Kernel::FullyConnected(FullyConnected { weights, bias, requant }), &[input])
+    }
+
+    /// The input and the integers of a layer with `outputs` output channels.
+    fn layer(&self, node: &Node, outputs: usize) -> Result<(Operand, Quantized)> {
+        let (input, x) = self.operand(node, 0)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let weights = self.floats(node, 1)?;
+        let bias = if node.inputs.len() > 2 { Some(self.floats(node, 2)?) } else { None };
+        let layer = Layer { name: &node.name, weights: &weights, bias: bias.as_deref(), outputs };
+        Ok((input, layer.quantize(x, y)?))
+    }
+
+    /// Stores what every layer has beside its weights.
+    fn store(&mut self, node: &Node, layer: &Quantized) -> Result<Stored> {
+        let bounds = self.bounds(node)?;
+        let writer = &mut self.program.writer;
+        let bias = i32s(writer, layer.bias.iter().copied());
+        Ok(Stored { bias, requant: requant(writer, &layer.multipliers, bounds) })
+    }
+
+    pub(super) fn max_pool(&mut self, node: &Node, w: &Window) -> Result<()> {
+        let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
+        let (input, _) = self.operand(node, 0)?;
+        let (min, max) = self.bounds(node)?;
+        self.push(node, Kernel::MaxPool2d(MaxPool2d { kh, kw, stride, pads, min, max }), &[input])
+    }
+
+    /// A mean over whole windows is a sum at a scale of its own; one over clipped windows keeps its input's scale.
+    pub(super) fn average_pool(&mut self, node: &Node, w: &Window) -> Result<()> {
+        if w.pads == [0; 4] {
+            return self.sum_pool(node, w, 1.0 / (w.kernel[0] * w.kernel[1]) as f64);
+        }
+        let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
+        let (input, _) = self.operand(node, 0)?;
+        let (min, max) = self.bounds(node)?;
+        self.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, min, max }), &[input])
+    }
+
+    pub(super) fn sum_pool(&mut self, node: &Node, w: &Window, factor: f64) -> Result<()> {
+        let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
+        let (input, x) = self.operand(node, 0)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let (min, max) = self.bounds(node)?;
+        let scale = scale_of(factor * f64::from(x.scale) / f64::from(y.scale));
+        let op = SumPool2d { kh, kw, stride, pads, scale, round: ROUNDING, min, max };
+        self.push(node, Kernel::SumPool2d(op), &[input])
+    }
+
+    fn pool(&self, node: &Node, w: &Window) -> Result<Narrow> {
+        if w.dilation != [1, 1] {
+            return Err(self.refuse(node, "its window is dilated", "use a pool without dilation"));
+        }
+        self.narrow(node, w)
+    }
+}
+
+/// Depthwise weights `[out][taps]` as `[taps][out]`.
+fn channels_last(weights: &[i8], outputs: usize) -> Vec<i8> {
+    let taps = weights.len() / outputs.max(1);
+    (0..taps).flat_map(|t| (0..outputs).map(move |o| weights[o * taps + t])).collect()
+}

@@ -1,0 +1,107 @@
+//! Runs the produced bytes in the real runtime beside the float model and measures the error of every step.
+
+use crate::data::Sample;
+use crate::error::{Error, Result};
+use crate::import::InputShapes;
+use crate::ir::{Graph, ValueId};
+use crate::program::Program;
+use crate::progress::Bar;
+use crate::quantize::original;
+use crate::reference::Reference;
+use mote_runtime::{Hook, Model, Session, Step};
+use std::collections::HashMap;
+
+/// How far one step is from the float model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepError {
+    /// The tensor that the step writes.
+    pub name: String,
+    /// Its operator.
+    pub op: &'static str,
+    /// Largest absolute difference of a value.
+    pub max_abs: f32,
+    /// Mean absolute difference.
+    pub mean_abs: f32,
+    /// Signal to quantization noise ratio in dB; infinite when there is no difference.
+    pub sqnr_db: f32,
+}
+
+/// Sums over values.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    signal: f64,
+    noise: f64,
+    absolute: f64,
+    largest: f64,
+    count: u64,
+}
+
+impl Sums {
+    fn add(&mut self, float: f32, int8: f32) {
+        let (float, error) = (f64::from(float), f64::from(float - int8));
+        self.signal += float * float;
+        self.noise += error * error;
+        self.absolute += error.abs();
+        self.largest = self.largest.max(error.abs());
+        self.count += 1;
+    }
+}
+
+/// Keeps the real values of every step's output.
+#[derive(Default)]
+struct Record(Vec<Vec<f32>>);
+
+impl Hook for Record {
+    fn after(&mut self, step: &Step<'_>) {
+        self.0.push(step.output().reals().collect());
+    }
+}
+
+/// The error of every step that has a counterpart in the float model, over all samples.
+pub fn verify(
+    graph: &Graph,
+    program: &Program,
+    bytes: &[u8],
+    onnx: &[u8],
+    shapes: &InputShapes,
+    samples: &[Sample],
+    bar: Bar,
+) -> Result<Vec<StepError>> {
+    let taps: Vec<(usize, ValueId, String)> = (0..program.steps.len())
+        .filter_map(|k| {
+            let id = program.output(k).value?;
+            Some((k, id, graph.reference_name(id)?.to_owned()))
+        })
+        .collect();
+    let names: Vec<String> = taps.iter().map(|t| t.2.clone()).collect();
+    let reference = Reference::new(onnx, shapes, &names)?;
+    let model = Model::new_checked(bytes).map_err(|e| Error::internal(e.to_string()))?;
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    let mut sums: HashMap<usize, Sums> = HashMap::new();
+    for sample in bar.over(samples.iter()) {
+        if let Some(mut input) = session.input_mut(0) {
+            input.fill(sample.x.iter().copied());
+        }
+        let mut record = Record::default();
+        session.run_with(&mut record);
+        let floats = reference.run(&[original(graph, 0, &sample.x)?])?;
+        for ((k, id, _), tensor) in taps.iter().zip(floats) {
+            let Some(value) = graph.value(*id).from_reference(tensor.view()) else { continue };
+            let sums = sums.entry(*k).or_default();
+            value.iter().zip(&record.0[*k]).for_each(|(&float, &int8)| sums.add(float, int8));
+        }
+    }
+    Ok(taps.iter().filter_map(|(k, ..)| Some(report(program, *k, sums.get(k)?))).collect())
+}
+
+fn report(program: &Program, k: usize, sums: &Sums) -> StepError {
+    let count = sums.count.max(1) as f64;
+    StepError {
+        name: program.output(k).name.clone(),
+        op: program.steps[k].op.name(),
+        max_abs: sums.largest as f32,
+        mean_abs: (sums.absolute / count) as f32,
+        sqnr_db: (10.0 * (sums.signal / sums.noise).log10()) as f32,
+    }
+}
