@@ -31,5 +31,5 @@ pub use model::Model;
 pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};
 pub use mote_kernels::table::Kernels;
 pub use session::Session;
-pub use step::{Hook, Step, macs};
+pub use step::{Hook, Kernel, Step, macs};
 pub use tensor::{Class, Tensor, TensorMut};

@@ -35,6 +35,11 @@ impl<'s> Step<'s> {
         self.kernels.name()
     }
 
+    /// The kernel's name: operator, element type, instruction set.
+    pub fn kernel(&self) -> Kernel {
+        Kernel { op: self.info.op.module(), isa: self.kernels.name() }
+    }
+
     /// Multiply-accumulate operations.
     pub fn macs(&self) -> u64 {
         macs(self.model, self.info)
@@ -43,6 +48,22 @@ impl<'s> Step<'s> {
     /// The tensor that it writes; its values are there once the step has run.
     pub fn output(&self) -> Tensor<'_> {
         Tensor::new(self.y, self.arena)
+    }
+}
+
+/// A kernel's name, such as `conv2d-i8-avx2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Kernel {
+    /// The operator.
+    pub op: &'static str,
+    /// The instruction set.
+    pub isa: &'static str,
+}
+
+impl core::fmt::Display for Kernel {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}-i8-{}", self.op, self.isa)
     }
 }
 

@@ -64,13 +64,13 @@ impl Header {
     /// Reads and checks the header and the checksum.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |at, reason| Error { at, reason };
-        if !bytes.as_ptr().addr().is_multiple_of(ALIGN) {
-            return Err(refuse(0, Reason::Misaligned(ALIGN as u32)));
-        }
         let head =
             slice(bytes, 0, HEADER).ok_or(refuse(bytes.len() as u32, Reason::Truncated(HEADER as u32)))?;
         if head[..4] != MAGIC {
             return Err(refuse(0, Reason::NotAModel));
+        }
+        if !bytes.as_ptr().addr().is_multiple_of(ALIGN) {
+            return Err(refuse(0, Reason::Misaligned(ALIGN as u32)));
         }
         let header = Self::fields(head).ok_or(refuse(0, Reason::Header))?;
         let version = u16_at(head, 4).unwrap_or(0);

@@ -27,7 +27,7 @@ mod write;
 pub use error::{Error, Reason};
 pub use field::{Const, Pads, Requant, Rounding, Scale, Stride};
 pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
-pub use meta::{Labels, Preparation};
+pub use meta::{Labels, Preparation, Removed};
 pub use model::{Ids, Model, StepInfo, Steps};
 pub use ops::*;
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};

@@ -8,6 +8,7 @@
 //!   tag 2  strings      u16 length + UTF-8, one after the other; tensor records point at them
 //!   tag 3  labels       u16 output, u16 count, then strings as above
 //!   tag 4  preparation  u16 input, u8 channels-first, u8 n, f32 mean x n, f32 scale x n
+//!   tag 5  removed      strings in threes: node, operator, reason
 //! ```
 
 use crate::bytes::{f32_at, slice, u8_at, u16_at, u32_at};
@@ -19,6 +20,7 @@ pub(crate) const NAME: u16 = 1;
 pub(crate) const STRINGS: u16 = 2;
 pub(crate) const LABELS: u16 = 3;
 pub(crate) const PREPARATION: u16 = 4;
+pub(crate) const REMOVED: u16 = 5;
 
 /// A length-prefixed string at an offset of the file, inside the metadata.
 pub(crate) fn string<'a>(bytes: &'a [u8], header: &Header, at: u32) -> Option<&'a str> {
@@ -85,6 +87,11 @@ impl<'a> Model<'a> {
         Some(Labels { rest: record.1.get(4..)?, count: u16_at(record.1, 2)? })
     }
 
+    /// What the converter took out of the original network, and why.
+    pub fn removed(&self) -> Removed<'a> {
+        Removed { rest: Records::new(self).find(|r| r.0 == REMOVED).map_or(&[], |r| r.1) }
+    }
+
     /// How raw data becomes an input.
     pub fn preparation(&self, input: u16) -> Option<Preparation<'a>> {
         let record = Records::new(self).find(|r| r.0 == PREPARATION && u16_at(r.1, 0) == Some(input))?;
@@ -99,15 +106,34 @@ pub struct Labels<'a> {
     count: u16,
 }
 
+/// Nodes of the original network that do not run, each as node, operator and reason.
+#[derive(Clone)]
+pub struct Removed<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Removed<'a> {
+    type Item = [&'a str; 3];
+
+    fn next(&mut self) -> Option<[&'a str; 3]> {
+        Some([take_string(&mut self.rest)?, take_string(&mut self.rest)?, take_string(&mut self.rest)?])
+    }
+}
+
+/// The string at the start, which is cut off; empty when it is not UTF-8.
+fn take_string<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::from(u16_at(rest, 0)?);
+    let text = slice(rest, 2, length)?;
+    *rest = rest.get(2 + length..)?;
+    Some(core::str::from_utf8(text).unwrap_or(""))
+}
+
 impl<'a> Iterator for Labels<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
         self.count = self.count.checked_sub(1)?;
-        let length = usize::from(u16_at(self.rest, 0)?);
-        let text = slice(self.rest, 2, length)?;
-        self.rest = self.rest.get(2 + length..)?;
-        Some(core::str::from_utf8(text).unwrap_or(""))
+        take_string(&mut self.rest)
     }
 }
 

@@ -6,16 +6,33 @@
 
 use crate::field::{Const, Field, Pads, Requant, Rounding, Scale, Stride, record};
 
+/// One row of [`OPERATOR_TABLE`].
+#[derive(Debug, Clone, Copy)]
+pub struct OperatorRow {
+    /// The byte that names it in a file.
+    pub code: u8,
+    /// Its name.
+    pub name: &'static str,
+    /// The module of `mote-kernels` that computes it.
+    pub module: &'static str,
+    /// The fewest and the most tensors that it reads.
+    pub arity: (usize, usize),
+    /// Name and type of each parameter, in the order in which they are stored.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// What it computes.
+    pub doc: &'static str,
+}
+
 macro_rules! operators {
-    ($d:tt $( $(#[$doc:meta])* $code:literal $name:ident $module:ident [$few:literal, $most:literal]
+    ($d:tt $( $(#[doc = $doc:literal])* $code:literal $name:ident $module:ident [$few:literal, $most:literal]
         { $( $(#[$fdoc:meta])* $field:ident: $ty:ty ),* $(,)? } )*) => {
-        $(record! { $(#[$doc])* $name { $( $(#[$fdoc])* $field: $ty ),* } })*
+        $(record! { $(#[doc = $doc])* $name { $( $(#[$fdoc])* $field: $ty ),* } })*
 
         /// An operator with its parameters.
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[non_exhaustive]
-        pub enum Op { $( $(#[$doc])* $name($name) ),* }
+        pub enum Op { $( $(#[doc = $doc])* $name($name) ),* }
 
         impl Op {
             /// The byte that names it in a file.
@@ -26,6 +43,11 @@ macro_rules! operators {
             /// Its name, as in this table.
             pub const fn name(&self) -> &'static str {
                 match self { $( Self::$name(_) => stringify!($name) ),* }
+            }
+
+            /// Its name in kernel names: lower case with underscores.
+            pub const fn module(&self) -> &'static str {
+                match self { $( Self::$name(_) => stringify!($module) ),* }
             }
 
             /// The fewest and the most tensors that it reads.
@@ -50,6 +72,16 @@ macro_rules! operators {
 
         /// The names of all operators, in the order of their codes.
         pub const OPERATORS: &[&str] = &[ $( stringify!($name) ),* ];
+
+        /// This table as data, for tools and documentation.
+        pub const OPERATOR_TABLE: &[OperatorRow] = &[ $( OperatorRow {
+            code: $code,
+            name: stringify!($name),
+            module: stringify!($module),
+            arity: ($few, $most),
+            parameters: &[ $( (stringify!($field), stringify!($ty)) ),* ],
+            doc: concat!($($doc),*),
+        } ),* ];
 
         /// Whether some operator has this code.
         pub(crate) fn known(code: u8) -> bool {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::crc::crc32;
 use crate::field::{Const, Field};
 use crate::header::{ALIGN, HEADER, MAGIC, VERSION};
-use crate::meta::{LABELS, NAME, PREPARATION, STRINGS};
+use crate::meta::{LABELS, NAME, PREPARATION, REMOVED, STRINGS};
 use crate::ops::Op;
 use crate::tensor::{DType, MAX_RANK, Quant, RECORD};
 
@@ -56,6 +56,8 @@ pub struct ModelWriter {
     pub labels: Vec<(u16, Vec<String>)>,
     /// Per input: whether channels came first, then mean and scale.
     pub preparations: Vec<(u16, bool, Vec<f32>, Vec<f32>)>,
+    /// Nodes of the original network that do not run, each as node, operator and reason.
+    pub removed: Vec<[String; 3]>,
     section: Vec<u8>,
 }
 
@@ -96,7 +98,7 @@ impl ModelWriter {
         ]);
         let last = self.last_reads();
         for (id, (tensor, name)) in self.tensors.iter().chain(&self.constants).zip(names).enumerate() {
-            let life = last.get(id).map(|&last| (id.saturating_sub(self.inputs() - 1) as u16, last));
+            let life = last.get(id).map(|&last| ((id + 1).saturating_sub(self.inputs()) as u16, last));
             tensor_record(&mut out, tensor, life, name);
         }
         self.outputs.iter().for_each(|id| id.put(&mut out));
@@ -114,7 +116,7 @@ impl ModelWriter {
     }
 
     fn inputs(&self) -> usize {
-        self.tensors.len() - self.steps.len()
+        self.tensors.len().saturating_sub(self.steps.len())
     }
 
     /// For each written tensor the time of its last read, at least that of its writing.
@@ -130,7 +132,9 @@ impl ModelWriter {
             }
         }
         for &id in &self.outputs {
-            last[usize::from(id)] = self.steps.len() as u16 + 1;
+            if let Some(l) = last.get_mut(usize::from(id)) {
+                *l = self.steps.len() as u16 + 1;
+            }
         }
         last
     }
@@ -177,6 +181,11 @@ impl ModelWriter {
             [u8::from(*channels_first), mean.len() as u8].put(&mut payload);
             mean.iter().chain(scale).for_each(|v| v.put(&mut payload));
             record(&mut out, PREPARATION, &payload);
+        }
+        if !self.removed.is_empty() {
+            let mut payload = Vec::new();
+            self.removed.iter().flatten().for_each(|text| put_string(&mut payload, text));
+            record(&mut out, REMOVED, &payload);
         }
         (out, names)
     }
