@@ -1,40 +1,69 @@
 //! From an ONNX file to the float graph.
+//!
+//! ```text
+//! bytes ─ model.rs ─▶ protobuf with fixed input shapes
+//!       ─ facts.rs ─▶ shape, type and constant value of every tensor (by tract)
+//!       ─ build.rs ─▶ graph, one lowering per operator (operators.rs and the files beside it)
+//! ```
+//!
+//! Nothing is optimised here; that is `passes`. Whatever tract can compute without the input is a
+//! constant from the start, so shape arithmetic never reaches the graph.
+
+mod attributes;
+mod build;
+mod conv;
+mod dense;
+mod elementwise;
+mod facts;
+mod guard;
+mod model;
+mod operators;
+mod pool;
+mod reduce;
+mod shape;
+mod shapes;
+
+pub use shapes::InputShapes;
+
+pub(crate) use guard::guarded;
+pub(crate) use model::{Parsed, damaged, decode, input_names, parse, tract_cause};
 
 use crate::error::{Error, Result};
 use crate::ir::Graph;
 use std::path::Path;
 
-/// Shapes given for the model's inputs on the command line.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct InputShapes(Vec<(Option<String>, Vec<usize>)>);
-
-impl InputShapes {
-    /// Reads `1,3,224,224` (for the only input) or `name:1,3,224,224`, one string an input.
-    pub fn parse(texts: &[String]) -> Result<Self> {
-        let _ = texts;
-        Ok(InputShapes::default())
-    }
-}
-
 /// Imports the bytes of an ONNX file. The graph is in [`Layout::Nchw`](crate::ir::Layout::Nchw);
-/// `passes::run` brings it into the form that is quantized.
+/// [`passes::run`](crate::passes::run) brings it into the form that is quantized.
+///
+/// Symbolic dimensions must be given by `shapes`, except a leading batch dimension, which is 1.
 pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Graph> {
-    let _ = (bytes, shapes);
-    Err(Error::internal("import is not there yet"))
+    let proto = model::decode(bytes, shapes)?;
+    model::refuse_quantized(&proto)?;
+    let facts = facts::analyse(&proto)?;
+    build::build(&proto, &facts)
 }
 
 /// Imports an ONNX file.
 pub fn onnx_file(path: &Path, shapes: &InputShapes) -> Result<Graph> {
-    onnx(&read(path)?, shapes)
+    onnx(&read(path)?, shapes).map_err(|e| match e.at {
+        None => e.at(path.display().to_string()),
+        Some(_) => e,
+    })
 }
 
 /// Reads a model file, or says why it cannot.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let _ = path;
-    Err(Error::internal("import is not there yet"))
+    std::fs::read(path).map_err(|e| {
+        Error::new("cannot read the model file")
+            .at(path.display().to_string())
+            .cause(e.to_string())
+            .remedy("check the path and its permissions")
+    })
 }
 
 /// The ONNX operators that can be imported, in alphabetical order, each with a note on its limits.
+/// Besides these, every operator that tract can compute without the model's input is accepted,
+/// since nothing of it is left to run.
 pub fn supported() -> Vec<(&'static str, &'static str)> {
-    Vec::new()
+    operators::OPERATORS.iter().map(|row| (row.name, row.note)).collect()
 }

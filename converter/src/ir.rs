@@ -10,6 +10,7 @@ mod shape;
 mod tensor;
 
 pub use op::{Activation, Clamp, Op, Window};
+pub(crate) use shape::{broadcast, infer};
 pub use tensor::{Tensor, is_permutation};
 
 use ndarray::{ArrayD, ArrayViewD};
@@ -48,12 +49,14 @@ impl Layout {
 }
 
 /// How a value follows from a tensor of the imported file, so that the float model can be asked for
-/// it: the tensor's axes permuted, then taken under the value's shape, then clamped.
+/// it: the tensor under the shape `view`, its axes permuted, taken under the value's shape, clamped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     /// Name of the tensor in the imported file.
     pub tensor: String,
-    /// `perm[i]` is the tensor's axis that comes at place `i`; empty when the order is the same.
+    /// Shape under which `perm` applies; the tensor's own unless a pass moved a reshape.
+    pub view: Vec<usize>,
+    /// `perm[i]` is the axis of the view that comes at place `i`.
     pub perm: Vec<usize>,
     /// Bounds that a pass moved before this value.
     pub clamp: Option<Clamp>,
@@ -61,8 +64,20 @@ pub struct Origin {
 
 impl Origin {
     /// The tensor as it is.
-    pub fn of(tensor: impl Into<String>) -> Self {
-        Origin { tensor: tensor.into(), perm: Vec::new(), clamp: None }
+    pub fn of(tensor: impl Into<String>, shape: &[usize]) -> Self {
+        Origin { tensor: tensor.into(), view: shape.to_vec(), perm: (0..shape.len()).collect(), clamp: None }
+    }
+
+    /// The origin of a value of `shape` after its axes are permuted; `None` when it cannot be told.
+    pub fn permuted(&self, shape: &[usize], perm: &[usize]) -> Option<Origin> {
+        let ordered = self.perm.iter().map(|&p| self.view[p]);
+        if ordered.eq(shape.iter().copied()) {
+            let perm = perm.iter().map(|&p| self.perm[p]).collect();
+            return Some(Origin { perm, ..self.clone() });
+        }
+        // Reshaped after a permutation: two orders would have to be kept.
+        let in_order = self.perm.iter().copied().eq(0..self.perm.len());
+        in_order.then(|| Origin { view: shape.to_vec(), perm: perm.to_vec(), ..self.clone() })
     }
 }
 
@@ -85,16 +100,32 @@ impl Value {
     /// `None` when there is no origin or the sizes do not agree.
     pub fn from_reference(&self, tensor: ArrayViewD<'_, f32>) -> Option<ArrayD<f32>> {
         let origin = self.origin.as_ref()?;
-        let permuted = match &origin.perm[..] {
-            [] => tensor,
-            perm if is_permutation(perm, tensor.ndim()) => tensor.permuted_axes(perm),
-            _ => return None,
-        };
-        let mut value = permuted.as_standard_layout().into_owned().into_shape_with_order(&*self.shape).ok()?;
+        let view = tensor.to_shape(&*origin.view).ok()?;
+        if !is_permutation(&origin.perm, view.ndim()) {
+            return None;
+        }
+        let permuted = view.view().permuted_axes(&*origin.perm).as_standard_layout().into_owned();
+        let mut value = permuted.into_shape_with_order(&*self.shape).ok()?;
         if let Some(clamp) = origin.clamp {
             value.mapv_inplace(|x| clamp.apply(x));
         }
         Some(value)
+    }
+
+    /// The tensor of the imported file, made from this value: how a prepared input is given to the
+    /// float model. `None` when there is no origin or the sizes do not agree. Bounds are ignored.
+    pub fn to_reference(&self, value: ArrayViewD<'_, f32>) -> Option<ArrayD<f32>> {
+        let origin = self.origin.as_ref()?;
+        if !is_permutation(&origin.perm, origin.view.len()) {
+            return None;
+        }
+        let ordered: Vec<usize> = origin.perm.iter().map(|&p| origin.view[p]).collect();
+        let mut back = vec![0; ordered.len()];
+        for (place, &axis) in origin.perm.iter().enumerate() {
+            back[axis] = place;
+        }
+        let value = value.to_shape(ordered).ok()?;
+        Some(value.view().permuted_axes(back).as_standard_layout().into_owned())
     }
 }
 

@@ -17,8 +17,7 @@ pub(crate) fn infer(graph: &Graph, node: &Node) -> Shape {
     let x = shapes[0];
     match &node.op {
         Op::Conv { stride, dilation, pads, groups } => {
-            let geometry =
-                Window { kernel: [0; 2], stride: *stride, dilation: *dilation, pads: *pads };
+            let geometry = Window { kernel: [0; 2], stride: *stride, dilation: *dilation, pads: *pads };
             conv(graph.layout, &shapes, geometry, *groups)
         }
         Op::FullyConnected => fully_connected(&shapes),
