@@ -1,0 +1,40 @@
+//! What the suites of the format, the kernels and the runtime share: a builder of small models, one model that
+//! uses every operator, checksum repair, and tables in README files. Nothing here is shipped.
+
+#![allow(dead_code, reason = "each suite uses a part")]
+
+pub(crate) mod builder;
+pub(crate) mod readme;
+pub(crate) mod walk;
+pub(crate) mod zoo;
+
+use mote_format::AlignedBytes;
+
+/// CRC-32 bit by bit: written again, not shared with the crate, so that one checks the other.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
+    })
+}
+
+/// Makes the length and the checksum right again after a change, where there is a header to hold them.
+pub(crate) fn repair(bytes: &[u8]) -> AlignedBytes {
+    let mut out = AlignedBytes::new(bytes);
+    if out.len() >= 64 {
+        let length = out.len() as u32;
+        out[8..12].copy_from_slice(&length.to_le_bytes());
+        let crc = crc32(&out[16..]);
+        out[12..16].copy_from_slice(&crc.to_le_bytes());
+    }
+    out
+}
+
+/// `n` bytes that look random and are the same everywhere: a 64-bit linear congruential generator.
+pub(crate) fn noise(seed: u64, n: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..n).map(|_| next()).collect()
+}
