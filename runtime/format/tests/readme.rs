@@ -9,8 +9,9 @@ use mote_format::OPERATOR_TABLE;
 
 #[test]
 fn operator_table() {
-    let mut table =
-        String::from("| Code | Operator | Inputs | Parameters | Computes |\n|--:|---|---|---|---|\n");
+    let steps = common::zoo::zoo().writer.steps;
+    let mut table = String::from("| Code | Operator | Inputs | In place | Parameters | Computes |\n");
+    table.push_str("|--:|---|---|---|---|---|\n");
     for row in OPERATOR_TABLE {
         let (few, most) = row.arity;
         let inputs = if few == most { few.to_string() } else { format!("{few}–{most}") };
