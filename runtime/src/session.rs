@@ -48,12 +48,12 @@ impl<'m, 'a> Session<'m, 'a> {
     /// Output `i`, valid after a run until the next one starts.
     pub fn output(&self, i: usize) -> Option<Tensor<'_>> {
         let info = self.model.outputs().nth(i)?;
-        Some(Tensor::new(info, self.arena))
+        Some(Tensor::in_arena(info, self.arena))
     }
 
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Tensor<'_>> {
-        self.model.outputs().map(|info| Tensor::new(info, self.arena))
+        self.model.outputs().map(|info| Tensor::in_arena(info, self.arena))
     }
 
     /// One whole inference.

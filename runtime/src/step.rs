@@ -47,7 +47,7 @@ impl<'s> Step<'s> {
 
     /// The tensor that it writes; its values are there once the step has run.
     pub fn output(&self) -> Tensor<'_> {
-        Tensor::new(self.y, self.arena)
+        Tensor::in_arena(self.y, self.arena)
     }
 }
 

@@ -29,8 +29,13 @@ pub struct Class {
 }
 
 impl<'a> Tensor<'a> {
-    pub(crate) fn new(info: TensorInfo, arena: &'a [u8]) -> Self {
-        Self { info, bytes: arena.get(info.range()).unwrap_or(&[]) }
+    /// A tensor over bytes of its own, such as an output that another machine computed.
+    pub fn new(info: TensorInfo, bytes: &'a [u8]) -> Self {
+        Self { info, bytes }
+    }
+
+    pub(crate) fn in_arena(info: TensorInfo, arena: &'a [u8]) -> Self {
+        Self::new(info, arena.get(info.range()).unwrap_or(&[]))
     }
 
     /// Type, shape, scale.
