@@ -1,6 +1,27 @@
-//! Samples for calibration and evaluation: folders of images, `.npy` and `.npz` files.
+//! Samples for calibration and evaluation: images, `.npy` and `.npz` files.
+//!
+//! | source | samples | labels |
+//! |---|---|---|
+//! | a folder of PNG, JPEG or BMP images | one an image, by name | `--labels` |
+//! | a folder of such folders | one an image | the rank of the subfolder's name; or `--labels` |
+//! | one image | that one | `--labels` |
+//! | `.npy` | one an entry of the first axis, or one if there is no such axis | `--labels` |
+//! | `.npz` | the array named after the input, or `images`, `x`, `data`, or the only or first one | its `labels` or `y`; or `--labels` |
+//!
+//! Images are read when their turn comes; arrays are kept in memory as they are stored. A sample has
+//! the graph's layout. An array's entry may have that layout (`[h, w, c]`), the file's (`[c, h, w]`)
+//! or lack axes of extent 1; where both layouts fit, it is taken for `[h, w, c]`. When fewer samples
+//! are wanted than there are, they are taken evenly over the whole source.
+
+mod arrays;
+mod images;
+mod prepare;
+
+pub use prepare::Prepare;
 
 use crate::error::{Error, Result};
+use arrays::Arrays;
+use images::Images;
 use ndarray::ArrayD;
 use std::path::{Path, PathBuf};
 
@@ -15,31 +36,8 @@ pub struct Sample {
     pub label: Option<usize>,
 }
 
-/// Input preparation: `x' = (x − mean) · scale`, per channel or the same for all.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prepare {
-    /// Subtracted first. One number, or one a channel.
-    pub mean: Vec<f32>,
-    /// Multiplied then. One number, or one a channel.
-    pub scale: Vec<f32>,
-}
-
-impl Default for Prepare {
-    fn default() -> Self {
-        Prepare { mean: vec![0.0], scale: vec![1.0] }
-    }
-}
-
-impl Prepare {
-    /// Reads `127.5`, `0.485,0.456,0.406` or `1/255`; an absent text means no change.
-    pub fn parse(mean: Option<&str>, scale: Option<&str>) -> Result<Self> {
-        let _ = (mean, scale);
-        Ok(Prepare::default())
-    }
-}
-
 /// What samples are wanted for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
     /// Name of the model's input, to find it in an `.npz`.
     pub input: String,
@@ -56,23 +54,112 @@ pub struct Spec {
 /// Samples, read when asked for.
 #[derive(Debug)]
 pub struct Samples {
-    left: usize,
+    source: Source,
+    spec: Spec,
+    labels: Option<Vec<usize>>,
+    /// How many the source has, and how many of them are given.
+    available: usize,
+    wanted: usize,
+    next: usize,
+}
+
+#[derive(Debug)]
+enum Source {
+    Images(Images),
+    Arrays(Arrays),
+}
+
+/// Opens a folder of images, an image, an `.npy` or an `.npz`.
+pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
+    spec.prepare.check(spec.shape.last().copied().unwrap_or(1))?;
+    let extension = source.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
+    let (opened, mut labels) = match extension.as_str() {
+        _ if source.is_dir() => {
+            let images = Images::of_folder(source, &spec.shape)?;
+            let labels = images.labels();
+            (Source::Images(images), labels)
+        }
+        _ if !source.exists() => return Err(unreadable(source, "there is no such file or folder")),
+        "npy" => (Source::Arrays(Arrays::npy(source, &spec.shape)?), None),
+        "npz" => {
+            let (arrays, labels) = Arrays::npz(source, &spec.input, &spec.shape)?;
+            (Source::Arrays(arrays), labels)
+        }
+        e if images::EXTENSIONS.contains(&e) => (Source::Images(Images::of_file(source, &spec.shape)?), None),
+        _ => {
+            return Err(unreadable(source, "its name ends neither in .npy or .npz nor like an image"));
+        }
+    };
+    if let Some(path) = &spec.labels {
+        labels = Some(arrays::labels_npy(path)?);
+    }
+    let available = opened.len();
+    if let Some(labels) = labels.as_ref().filter(|l| l.len() != available) {
+        return Err(Error::new("labels and samples do not go together")
+            .at(spec.labels.as_deref().unwrap_or(source).display().to_string())
+            .cause(format!("{} labels for {available} samples", labels.len()))
+            .remedy("give one label per sample, in the same order"));
+    }
+    let wanted = spec.limit.map_or(available, |l| l.min(available));
+    Ok(Samples { source: opened, spec: spec.clone(), labels, available, wanted, next: 0 })
+}
+
+impl Source {
+    fn len(&self) -> usize {
+        match self {
+            Source::Images(s) => s.len(),
+            Source::Arrays(s) => s.len(),
+        }
+    }
+}
+
+impl Samples {
+    fn read(&self, index: usize) -> Result<Sample> {
+        let (name, mut x) = match &self.source {
+            Source::Images(s) => s.read(index)?,
+            Source::Arrays(s) => s.read(index)?,
+        };
+        if let Some(value) = x.iter().find(|v| !v.is_finite()) {
+            return Err(not_finite(&name, *value));
+        }
+        self.spec.prepare.apply(&mut x);
+        if let Some(value) = x.iter().find(|v| !v.is_finite()) {
+            return Err(not_finite(&name, *value));
+        }
+        Ok(Sample { name, x, label: self.labels.as_ref().map(|l| l[index]) })
+    }
 }
 
 impl Iterator for Samples {
     type Item = Result<Sample>;
+
     fn next(&mut self) -> Option<Self::Item> {
-        None
+        if self.next == self.wanted {
+            return None;
+        }
+        let index = self.next * self.available / self.wanted;
+        self.next += 1;
+        Some(self.read(index))
     }
+
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        let left = self.wanted - self.next;
+        (left, Some(left))
     }
 }
 
 impl ExactSizeIterator for Samples {}
 
-/// Opens a folder of images, an `.npy` or an `.npz`.
-pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
-    let _ = (source, spec);
-    Err(Error::internal("data is not there yet"))
+fn not_finite(name: &str, value: f32) -> Error {
+    Error::new("a sample cannot be used")
+        .at(format!("sample {name}"))
+        .cause(format!("it holds the value {value}"))
+        .remedy("remove the sample, or correct it")
+}
+
+/// The error for a source that cannot be read.
+fn unreadable(path: &Path, cause: impl Into<String>) -> Error {
+    Error::new("cannot read the samples").at(path.display().to_string()).cause(cause).remedy(
+        "give a folder of PNG, JPEG or BMP images (class subfolders allowed), an image, an .npy or an .npz",
+    )
 }

@@ -1,0 +1,251 @@
+//! Samples and labels from numpy's files.
+
+use super::unreadable;
+use crate::error::{Error, Result};
+use crate::import::guarded;
+use ndarray::{ArrayD, ArrayView, Axis, IxDyn, OwnedRepr};
+use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement};
+use std::fs::File;
+use std::path::Path;
+
+/// An array as it is stored.
+#[derive(Debug)]
+enum Numbers {
+    U8(ArrayD<u8>),
+    I8(ArrayD<i8>),
+    U16(ArrayD<u16>),
+    I16(ArrayD<i16>),
+    I32(ArrayD<i32>),
+    I64(ArrayD<i64>),
+    F32(ArrayD<f32>),
+    F64(ArrayD<f64>),
+}
+
+/// Applies an expression to the array inside, whatever its type.
+macro_rules! each {
+    ($numbers:expr, $t:ident => $body:expr) => {
+        match $numbers {
+            Numbers::U8($t) => $body,
+            Numbers::I8($t) => $body,
+            Numbers::U16($t) => $body,
+            Numbers::I16($t) => $body,
+            Numbers::I32($t) => $body,
+            Numbers::I64($t) => $body,
+            Numbers::F32($t) => $body,
+            Numbers::F64($t) => $body,
+        }
+    };
+}
+
+/// How an entry of the array becomes a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// The elements are in the sample's order already.
+    Same,
+    /// `[c, h, w]` becomes `[h, w, c]`.
+    ChannelsFirst,
+}
+
+/// Samples from an array.
+#[derive(Debug)]
+pub(crate) struct Arrays {
+    numbers: Numbers,
+    /// Whether the first axis counts samples; otherwise there is one.
+    many: bool,
+    order: Order,
+    shape: Vec<usize>,
+}
+
+impl Arrays {
+    /// Opens an `.npy`.
+    pub(crate) fn npy(path: &Path, shape: &[usize]) -> Result<Self> {
+        Self::of(npy(path)?, path, shape)
+    }
+
+    /// Opens an `.npz`; with labels when it holds any.
+    pub(crate) fn npz(path: &Path, input: &str, shape: &[usize]) -> Result<(Self, Option<Vec<usize>>)> {
+        let file = File::open(path).map_err(|e| unreadable(path, e.to_string()))?;
+        let failed = |e: ReadNpzError| unreadable(path, e.to_string());
+        let mut npz = NpzReader::new(file).map_err(failed)?;
+        let names = npz.names().map_err(failed)?;
+        let is_label = |n: &&String| ["labels", "y"].contains(&n.as_str());
+        let wanted = [input, "images", "x", "data"].into_iter().find(|w| names.iter().any(|n| n == w));
+        let first = names.iter().find(|n| !is_label(n)).map(String::as_str);
+        let Some(name) = wanted.or(first) else {
+            return Err(unreadable(path, format!("there is no array of samples in it, only {names:?}")));
+        };
+        let mut read =
+            |name: &str| any_type(&mut Npz(&mut npz, name)).map_err(|cause| unreadable(path, cause));
+        let samples = Self::of(read(name)?, path, shape)?;
+        let labels = match names.iter().find(is_label).filter(|l| *l != name) {
+            Some(label) => Some(to_labels(&read(label)?, path)?),
+            None => None,
+        };
+        Ok((samples, labels))
+    }
+
+    fn of(numbers: Numbers, path: &Path, shape: &[usize]) -> Result<Self> {
+        let found: Vec<usize> = each!(&numbers, t => t.shape().to_vec());
+        let many = found.split_first().and_then(|(_, one)| order(one, shape)).map(|o| (true, o));
+        let Some((many, order)) = many.or_else(|| order(&found, shape).map(|o| (false, o))) else {
+            return Err(Error::new("the samples do not have the shape of the model's input")
+                .at(path.display().to_string())
+                .cause(format!("expected {}, found {found:?}", expected(shape)))
+                .remedy("give samples of the expected shape, or set the model's input with --input-shape"));
+        };
+        if found.contains(&0) {
+            return Err(unreadable(path, format!("an array of shape {found:?} holds no samples")));
+        }
+        Ok(Arrays { numbers, many, order, shape: shape.to_vec() })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        if self.many { each!(&self.numbers, t => t.len_of(Axis(0))) } else { 1 }
+    }
+
+    /// One sample.
+    #[allow(clippy::unnecessary_cast, reason = "one expression for every element type")]
+    pub(crate) fn read(&self, index: usize) -> Result<(String, ArrayD<f32>)> {
+        let x = each!(&self.numbers, t => if self.many {
+            self.sample(t.index_axis(Axis(0), index), |&v| v as f32)
+        } else {
+            self.sample(t.view(), |&v| v as f32)
+        });
+        x.map(|x| (index.to_string(), x)).ok_or_else(|| Error::internal("a sample of another shape"))
+    }
+
+    fn sample<T>(&self, entry: ArrayView<'_, T, IxDyn>, float: impl Fn(&T) -> f32) -> Option<ArrayD<f32>> {
+        let entry = match self.order {
+            Order::Same => entry,
+            Order::ChannelsFirst => entry.permuted_axes(&[1, 2, 0][..]),
+        };
+        ArrayD::from_shape_vec(IxDyn(&self.shape), entry.iter().map(float).collect()).ok()
+    }
+}
+
+/// How an entry of shape `found` becomes a sample of shape `wanted`, if it can.
+fn order(found: &[usize], wanted: &[usize]) -> Option<Order> {
+    let long = |s: &[usize]| s.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
+    match *wanted {
+        _ if found == wanted => Some(Order::Same),
+        [h, w, c] if found == [c, h, w] => Some(Order::ChannelsFirst),
+        _ if long(found) == long(wanted) && found.len() < wanted.len() => Some(Order::Same),
+        _ => None,
+    }
+}
+
+fn expected(shape: &[usize]) -> String {
+    let list = |s: &[usize]| s.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match *shape {
+        [h, w, c] if c != 1 => format!("[n, {}] or [n, {}]", list(shape), list(&[c, h, w])),
+        _ => format!("[n, {}]", list(shape)),
+    }
+}
+
+/// Class indices from an `.npy`.
+pub(crate) fn labels_npy(path: &Path) -> Result<Vec<usize>> {
+    to_labels(&npy(path)?, path)
+}
+
+#[allow(clippy::unnecessary_cast, reason = "one expression for every element type")]
+fn to_labels(numbers: &Numbers, path: &Path) -> Result<Vec<usize>> {
+    let values: Vec<f64> = each!(numbers, t => t.iter().map(|&v| v as f64).collect());
+    let class = |&v: &f64| (v >= 0.0 && v.fract() == 0.0 && v < f64::from(u32::MAX)).then_some(v as usize);
+    let bad = values.iter().position(|v| class(v).is_none());
+    let labels: Option<Vec<usize>> = values.iter().map(class).collect();
+    labels.ok_or_else(|| {
+        let index = bad.unwrap_or(0);
+        Error::new("cannot read the labels")
+            .at(format!("{}, entry {index}", path.display()))
+            .cause(format!("{} is not a class index", values[index]))
+            .remedy("give whole numbers from 0 on")
+    })
+}
+
+fn npy(path: &Path) -> Result<Numbers> {
+    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e.to_string()))?;
+    any_type(&mut Npy(&bytes)).map_err(|cause| unreadable(path, cause))
+}
+
+/// A place from which an array can be read, as a type that must be the stored one.
+trait Store {
+    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch>;
+}
+
+enum Mismatch {
+    OtherType(String),
+    Broken(String),
+}
+
+struct Npy<'a>(&'a [u8]);
+
+impl Store for Npy<'_> {
+    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch> {
+        guarded(|| ArrayD::<T>::read_npy(self.0)).map_err(Mismatch::Broken)?.map_err(mismatch)
+    }
+}
+
+struct Npz<'a>(&'a mut NpzReader<File>, &'a str);
+
+impl Store for Npz<'_> {
+    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch> {
+        let result = guarded(|| self.0.by_name::<OwnedRepr<T>, IxDyn>(self.1));
+        result.map_err(Mismatch::Broken)?.map_err(|e| match e {
+            ReadNpzError::Npy(e) => mismatch(e),
+            e => Mismatch::Broken(e.to_string()),
+        })
+    }
+}
+
+fn mismatch(error: ReadNpyError) -> Mismatch {
+    match error {
+        ReadNpyError::WrongDescriptor(kind) => Mismatch::OtherType(kind.to_string()),
+        e => Mismatch::Broken(e.to_string()),
+    }
+}
+
+impl Mismatch {
+    /// Tries another type, unless that cannot help.
+    fn or<T: ReadableElement>(
+        self,
+        store: &mut impl Store,
+        wrap: fn(ArrayD<T>) -> Numbers,
+    ) -> Result<Numbers, Mismatch> {
+        match self {
+            Mismatch::OtherType(_) => store.read().map(wrap),
+            Mismatch::Broken(_) => Err(self),
+        }
+    }
+}
+
+/// Reads whatever type is stored; only the header is read for those that are not.
+fn any_type(store: &mut impl Store) -> Result<Numbers, String> {
+    let read = store.read().map(Numbers::U8);
+    let read = read.or_else(|m| m.or(store, Numbers::F32));
+    let read = read.or_else(|m| m.or(store, Numbers::I64));
+    let read = read.or_else(|m| m.or(store, Numbers::I32));
+    let read = read.or_else(|m| m.or(store, Numbers::F64));
+    let read = read.or_else(|m| m.or(store, Numbers::I8));
+    let read = read.or_else(|m| m.or(store, Numbers::U16));
+    let read = read.or_else(|m| m.or(store, Numbers::I16));
+    read.map_err(|m| match m {
+        Mismatch::Broken(cause) => cause,
+        Mismatch::OtherType(kind) => {
+            format!("its elements have the type {kind}; integers up to 64 bits and floats are read")
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_of_entries() {
+        assert_eq!(order(&[3, 3, 3], &[3, 3, 3]), Some(Order::Same));
+        assert_eq!(order(&[3, 8, 9], &[8, 9, 3]), Some(Order::ChannelsFirst));
+        assert_eq!(order(&[28, 28], &[28, 28, 1]), Some(Order::Same));
+        assert_eq!(order(&[28, 29], &[28, 28, 1]), None);
+        assert_eq!(order(&[4], &[4]), Some(Order::Same));
+    }
+}
