@@ -65,13 +65,14 @@ fn smlad(acc: i32, a: i32, b: i32) -> i32 {
 /// The dot products of `M` rows with two; what is left of a row after whole words is done one by one.
 #[inline(always)]
 fn dot<const M: usize>(x: Rows<'_>, w: Rows<'_>) -> [[i32; 2]; M] {
-    let (w0, w1) = (w.row(0), w.row(1));
-    let x: [&[i8]; M] = core::array::from_fn(|i| x.row(i));
-    let whole = w0.len() & !3;
+    let len = x.len.min(w.len);
+    let (w0, w1) = (&w.row(0)[..len], &w.row(1)[..len]);
+    let x: [&[i8]; M] = core::array::from_fn(|i| &x.row(i)[..len]);
+    let whole = len & !3;
     let mut acc = [[0i32; 2]; M];
     let word = |row: &[i8], k: usize| {
         debug_assert!(k + 4 <= row.len());
-        // SAFETY: `k + 4 <= whole`, which is at most the length of every row; all rows are equally long.
+        // SAFETY: `k + 4 <= whole`, which is at most `len`, the length to which every row is cut.
         unsafe { row.as_ptr().add(k).cast::<i32>().read_unaligned() }
     };
     for k in (0..whole).step_by(4) {
@@ -82,7 +83,7 @@ fn dot<const M: usize>(x: Rows<'_>, w: Rows<'_>) -> [[i32; 2]; M] {
             acc[1] = smlad(smlad(acc[1], x.0, w1.0), x.1, w1.1);
         }
     }
-    for k in whole..w0.len() {
+    for k in whole..len {
         for (acc, x) in acc.iter_mut().zip(x) {
             acc[0] = acc[0].wrapping_add(i32::from(x[k]) * i32::from(w0[k]));
             acc[1] = acc[1].wrapping_add(i32::from(x[k]) * i32::from(w1[k]));

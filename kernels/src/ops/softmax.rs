@@ -5,7 +5,7 @@
 use mote_format::{Shape, Softmax};
 
 use crate::isa::Isa;
-use crate::quant::{doubling_high_mul, rounding_shift};
+use crate::quant::{double, doubling_high_mul, rounding_shift};
 use crate::view::Io;
 
 pub(crate) fn scratch(_: &Softmax, _: &Shape, _: &Shape) -> usize {
@@ -29,22 +29,28 @@ pub(crate) fn run<I: Isa>(_: I, p: &Softmax, io: Io<'_>) {
 #[inline(always)]
 fn weight(p: &Softmax, x: i8, max: i32) -> Option<i32> {
     let diff = i32::from(x) - max;
-    let scaled = || doubling_high_mul(diff.wrapping_shl(p.scale.shift.max(0) as u32), p.scale.mult);
-    (diff >= p.diff_min).then(|| exp_of_negative(scaled().min(0)))
+    (diff >= p.diff_min).then(|| exp_of_negative(double(diff, p.scale.mult, p.scale.shift.into())))
 }
 
 fn row(p: &Softmax, x: &[i8], y: &mut [i8]) {
     let max = i32::from(x.iter().copied().max().unwrap_or(0));
+    // 4,096 equal values fill the 12 integer bits; with more, every result rounds to zero all the same.
     let weights = x.iter().filter_map(|&x| weight(p, x, max));
-    let sum = weights.fold(0i32, |sum, w| sum.wrapping_add(rounding_shift(w, 12)));
+    let sum = weights.fold(0i32, |sum, w| sum.saturating_add(rounding_shift(w, 12)));
     let headroom = sum.leading_zeros();
     let fraction = ((sum as u32).wrapping_shl(headroom)).wrapping_sub(1 << 31) as i32;
     let reciprocal = one_over_one_plus(fraction);
-    let shift = (12 + 31 - 8 - headroom as i32).clamp(0, 31) as u32;
+    let shift = (12 + 31 - 8u32).saturating_sub(headroom);
     for (&x, y) in x.iter().zip(y) {
-        let q = weight(p, x, max).map_or(0, |w| rounding_shift(doubling_high_mul(reciprocal, w), shift));
+        let q = weight(p, x, max).map_or(0, |w| unit(doubling_high_mul(reciprocal, w), shift));
         *y = (q - 128).clamp(-128, 127) as i8;
     }
+}
+
+/// `x / 2^right`, half away from zero, for any shift; `x` is not negative, so that shifts above 31 leave nothing.
+#[inline(always)]
+fn unit(x: i32, right: u32) -> i32 {
+    if right > 31 { 0 } else { rounding_shift(x, right) }
 }
 
 /// e^x for x in −32..=0; `x` with 26 fraction bits, the result with 31.

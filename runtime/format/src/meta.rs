@@ -17,6 +17,7 @@ use crate::header::Header;
 use crate::model::Model;
 
 pub(crate) const NAME: u16 = 1;
+#[cfg(feature = "alloc")]
 pub(crate) const STRINGS: u16 = 2;
 pub(crate) const LABELS: u16 = 3;
 pub(crate) const PREPARATION: u16 = 4;

@@ -386,6 +386,12 @@ fn parameters() {
             At::Step(SUM_POOL),
             Reason::Parameter,
         ),
+        Case(
+            "softmax difference that does not fit",
+            edit!(Softmax, scale.shift = 24),
+            At::Step(SOFTMAX),
+            Reason::Parameter,
+        ),
         Case("softmax difference", edit!(Softmax, diff_min = 1), At::Step(SOFTMAX), Reason::Parameter),
         Case("concat axis", edit!(Concat, axis = 4), At::Step(CONCAT), Reason::Parameter),
         Case(

@@ -70,7 +70,10 @@ impl Softmax {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
         let (x, y) = io.int8()?;
         scale(self.scale, Rounding::Double)?;
-        require((-255..=0).contains(&self.diff_min), Reason::Parameter)?;
+        // The largest difference, widened, fits 32 bits.
+        let widest = i64::from(self.diff_min) << self.scale.shift.max(0);
+        let fits = widest >= i64::from(i32::MIN);
+        require((-255..=0).contains(&self.diff_min) && fits, Reason::Parameter)?;
         same(&x, &y)
     }
 }
