@@ -1,2 +1,75 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the project's own chores. One file per subcommand; what they share lies in `boards`, `shell`
+//! and `toolchain`. Nothing here is part of the product.
+
+mod boards;
+mod emulate;
+mod example;
+mod firmware;
+mod setup;
+mod shell;
+mod sizes;
+mod test;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use boards::Board;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Install what is missing to build and test everything, or say how to
+    Setup,
+    /// Build the images of the boards and print their paths, one a line
+    Firmware {
+        /// Boards; all of them when none is named
+        boards: Vec<Board>,
+        /// Print where the images are, and build nothing
+        #[arg(long)]
+        print: bool,
+    },
+    /// Build a board's image and run it in QEMU
+    Emulate {
+        /// The board
+        board: Board,
+        /// What the image is given: --model FILE --input FILE --output FILE [--report FILE]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Set up, then check and test everything there is
+    Test {
+        /// Also run the tests that are ignored for taking long, and ten times as many random cases
+        #[arg(long)]
+        full: bool,
+    },
+    /// Print what the images weigh, and what the example model costs on them
+    Sizes {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Setup => setup::run(),
+        Chore::Firmware { boards, print } => firmware::run(&boards, print),
+        Chore::Emulate { board, args } => emulate::run(board, &args),
+        Chore::Test { full } => test::run(full),
+        Chore::Sizes { json } => sizes::run(json),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
