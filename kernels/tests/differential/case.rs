@@ -1,0 +1,132 @@
+//! One step as a model that the format has accepted, run on an instruction set between guard bytes, at odd
+//! addresses, with garbage in its scratch.
+
+use mote_format::{AlignedBytes, Model, Op, TensorInfo};
+use mote_kernels::table::{self, Kernels};
+use mote_kernels::view::{Io, View, ViewMut};
+
+use crate::common::builder::Builder;
+use crate::common::noise;
+
+/// Bytes before and behind each buffer.
+const GUARD: usize = 64;
+
+/// A model of one step and its input bytes; an input that is a constant of the model has none.
+pub(crate) struct Case {
+    bytes: AlignedBytes,
+    inputs: Vec<Option<Vec<u8>>>,
+}
+
+/// Bytes somewhere in a larger buffer, at a chosen distance from an aligned address.
+struct Guarded {
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+impl Guarded {
+    fn new(content: &[u8], offset: usize) -> Self {
+        let mut memory = vec![0xA5; content.len() + 2 * GUARD + 64];
+        let aligned = memory.as_ptr().addr().next_multiple_of(64) - memory.as_ptr().addr();
+        let start = aligned + GUARD / 2 + offset;
+        memory[start..start + content.len()].copy_from_slice(content);
+        Self { memory, start, length: content.len() }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + self.length]
+    }
+
+    fn check(&self, what: &str) {
+        let inside = self.start..self.start + self.length;
+        let touched = self.memory.iter().enumerate().find(|&(i, &b)| !inside.contains(&i) && b != 0xA5);
+        assert!(touched.is_none(), "bytes beside the {what} were written, at {}", touched.map_or(0, |t| t.0));
+    }
+}
+
+/// The step with its tensors.
+struct Step<'a> {
+    model: &'a Model<'a>,
+    op: Op,
+    x: Vec<TensorInfo>,
+    y: TensorInfo,
+}
+
+impl Case {
+    /// The step that the builder holds last; `inputs` are the bytes of its inputs, `None` for constants.
+    pub(crate) fn new(builder: Builder, inputs: Vec<Option<Vec<u8>>>) -> Self {
+        Self { bytes: builder.finish(), inputs }
+    }
+
+    /// Runs the step on every instruction set, apart and in place wherever it may: always the bits of the naive loop.
+    pub(crate) fn check(&self) {
+        self.with_step(|step| {
+            let apart = vec![false; step.x.len()];
+            let expected = self.run(step, Kernels::naive(), &apart, 0);
+            for kernels in Kernels::available() {
+                for offset in [0, 1, 3] {
+                    assert_eq!(self.run(step, kernels, &apart, offset), expected, "{}", kernels.name());
+                }
+            }
+            for same in places(step) {
+                for kernels in Kernels::available().chain([Kernels::naive()]) {
+                    let got = self.run(step, kernels, &same, 5);
+                    // Both operands in place are one tensor: the second then has the bytes of the first.
+                    if same.iter().filter(|&&s| s).count() == 1 || self.inputs[0] == self.inputs[1] {
+                        assert_eq!(got, expected, "{} in place {same:?}", kernels.name());
+                    }
+                }
+            }
+        });
+    }
+
+    /// What the naive loop gives.
+    pub(crate) fn naive(&self) -> Vec<u8> {
+        self.with_step(|step| self.run(step, Kernels::naive(), &vec![false; step.x.len()], 0))
+    }
+
+    fn with_step<R>(&self, f: impl FnOnce(&Step<'_>) -> R) -> R {
+        let model =
+            Model::new_checked(&self.bytes).unwrap_or_else(|e| panic!("the case is not a model: {e}"));
+        let step = model.steps().next().expect("one step");
+        let tensor = |id| model.tensor(id).expect("checked");
+        let x = step.inputs.iter().map(tensor).collect();
+        f(&Step { model: &model, op: step.op, x, y: tensor(step.output) })
+    }
+
+    /// The output's bytes. Inputs that are the `same` as the output start in it.
+    fn run(&self, step: &Step<'_>, kernels: &Kernels, same: &[bool], offset: usize) -> Vec<u8> {
+        let Step { model, op, x, y } = step;
+        let mut buffers: Vec<Guarded> =
+            self.inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
+        let start = same.iter().position(|&s| s).and_then(|i| self.inputs[i].clone());
+        let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
+        let mut scratch = Guarded::new(&noise(98, table::scratch(op, &x[0].shape, &y.shape)), offset);
+        let views: Vec<View<'_>> = (x.iter().zip(&mut buffers).zip(same))
+            .map(|((x, buffer), &same)| {
+                let bytes = if x.constant { model.tensor_bytes(x) } else { buffer.bytes() };
+                View { shape: x.shape, quant: x.quant, bytes: (!same).then_some(bytes) }
+            })
+            .collect();
+        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out.bytes() };
+        kernels.run(op, Io { x: &views, y, scratch: scratch.bytes(), constants: model.constants() });
+        out.check("output");
+        scratch.check("scratch");
+        for (buffer, bytes) in buffers.iter_mut().zip(&self.inputs) {
+            buffer.check("input");
+            assert_eq!(buffer.bytes(), bytes.as_deref().unwrap_or(&[]), "an input was written");
+        }
+        out.bytes().to_vec()
+    }
+}
+
+/// The ways to run the step in place: each input that has the output's shape, or both.
+fn places(step: &Step<'_>) -> Vec<Vec<bool>> {
+    let fits = |x: &TensorInfo| step.op.in_place() && !x.constant && x.bytes() == step.y.bytes();
+    let one = |i: usize| (0..step.x.len()).map(|j| i == j).collect::<Vec<_>>();
+    let mut places: Vec<Vec<bool>> = (0..step.x.len()).filter(|&i| fits(&step.x[i])).map(one).collect();
+    if step.x.len() == 2 && step.x.iter().all(fits) {
+        places.push(vec![true; 2]);
+    }
+    places
+}

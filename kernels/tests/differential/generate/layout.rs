@@ -1,0 +1,64 @@
+//! Operators that move elements.
+
+use super::*;
+
+pub(crate) fn concat(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let mut y = dims(d, 1, 6, 4);
+    let axis = d.range(0, y.len() as u32 - 1) as usize;
+    let (mut ids, mut inputs, mut sum) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..d.range(1, 8) {
+        let mut x = y.clone();
+        x[axis] = d.range(1, 9);
+        sum += x[axis];
+        let bytes = d.bytes(volume(&x));
+        if d.once_in(5) {
+            ids.push(b.constant("c", &bytes, &x, quant(0.1, 0)));
+            inputs.push(None);
+        } else {
+            ids.push(b.input("x", DType::I8, &x, quant(0.1, 0)));
+            inputs.push(Some(bytes));
+        }
+    }
+    if inputs.iter().all(Option::is_none) {
+        b.input("unused", DType::I8, &[1], quant(1.0, 0));
+    }
+    y[axis] = sum;
+    let output = b.step(Op::Concat(Concat { axis: axis as u8 }), &ids, (DType::I8, &y, quant(0.1, 0)), 0);
+    b.output(output);
+    Case::new(b, inputs)
+}
+
+pub(crate) fn pad(d: &mut Draw<'_>) -> Case {
+    let x = dims(d, 0, 6, 4);
+    let mut before = [0u16; 6];
+    let mut y = Vec::new();
+    for (before, &n) in before.iter_mut().zip(&x) {
+        *before = d.pick(&[0, 0, 1, 2]) as u16;
+        y.push(n + u32::from(*before) + d.pick(&[0, 0, 1, 2]));
+    }
+    let value = d.any() as i8;
+    unary(d, Builder::default(), Op::Pad(Pad { before, value }), &x, &y, quant(0.1, 0))
+}
+
+pub(crate) fn reshape(d: &mut Draw<'_>) -> Case {
+    let x = dims(d, 0, 6, 5);
+    let y = [volume(&x) as u32];
+    let dtype = d.pick(&[DType::I8, DType::I32, DType::F32]);
+    let mut b = Builder::default();
+    let input = b.input("x", dtype, &x, quant(0.1, 0));
+    let output = b.step(Op::Reshape(Reshape {}), &[input], (dtype, &y, quant(0.1, 0)), 0);
+    b.output(output);
+    Case::new(b, vec![Some(d.bytes(volume(&x) * dtype.size()))])
+}
+
+pub(crate) fn transpose(d: &mut Draw<'_>) -> Case {
+    let x = dims(d, 0, 6, 5);
+    let mut left: Vec<u8> = (0..x.len() as u8).collect();
+    let mut perm = [0u8; 6];
+    for p in &mut perm[..x.len()] {
+        *p = left.remove(d.any() as usize % left.len());
+    }
+    let y: Vec<u32> = perm[..x.len()].iter().map(|&p| x[usize::from(p)]).collect();
+    unary(d, Builder::default(), Op::Transpose(Transpose { perm }), &x, &y, quant(0.1, 0))
+}

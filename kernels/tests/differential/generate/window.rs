@@ -1,0 +1,169 @@
+//! Convolutions, pools and the dense layer.
+
+use super::*;
+
+/// One axis of a sliding window that the format accepts.
+struct Axis {
+    input: u32,
+    output: u32,
+    kernel: u32,
+    stride: u32,
+    dilation: u32,
+    pads: (u32, u32),
+}
+
+impl Axis {
+    fn draw(d: &mut Draw<'_>, dilated: bool, kernels: u32) -> Self {
+        let kernel = d.range(1, kernels);
+        let dilation = if dilated { d.pick(&[1, 1, 1, 2, 3]) } else { 1 };
+        let extent = (kernel - 1) * dilation + 1;
+        let pads = if d.once_in(2) { (d.range(0, extent - 1), d.range(0, extent - 1)) } else { (0, 0) };
+        let stride = d.pick(&[1, 1, 2, 3]);
+        let least = extent.saturating_sub(pads.0 + pads.1).max(1);
+        let input = d.range(least, least + 7);
+        let output = (input + pads.0 + pads.1 - extent) / stride + 1;
+        Self { input, output, kernel, stride, dilation, pads }
+    }
+}
+
+struct Window {
+    h: Axis,
+    w: Axis,
+    images: u32,
+}
+
+impl Window {
+    fn draw(d: &mut Draw<'_>, dilated: bool, kernels: u32) -> Self {
+        let (h, w) = (Axis::draw(d, dilated, kernels), Axis::draw(d, dilated, kernels));
+        Self { h, w, images: d.pick(&[1, 1, 2]) }
+    }
+
+    fn stride(&self) -> Stride {
+        Stride { h: self.h.stride as u8, w: self.w.stride as u8 }
+    }
+
+    fn dilation(&self) -> Stride {
+        Stride { h: self.h.dilation as u8, w: self.w.dilation as u8 }
+    }
+
+    fn pads(&self) -> Pads {
+        Pads {
+            top: self.h.pads.0 as u16,
+            left: self.w.pads.0 as u16,
+            bottom: self.h.pads.1 as u16,
+            right: self.w.pads.1 as u16,
+        }
+    }
+
+    fn kernel(&self) -> (u16, u16) {
+        (self.h.kernel as u16, self.w.kernel as u16)
+    }
+
+    fn taps(&self) -> u32 {
+        self.h.kernel * self.w.kernel
+    }
+
+    fn x(&self, channels: u32) -> [u32; 4] {
+        [self.images, self.h.input, self.w.input, channels]
+    }
+
+    fn y(&self, channels: u32) -> [u32; 4] {
+        [self.images, self.h.output, self.w.output, channels]
+    }
+}
+
+pub(crate) fn conv2d(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let kernels = d.pick(&[1, 3, 5]);
+    let window = Window::draw(d, kernels > 1, kernels);
+    let groups = d.pick(&[1, 1, 1, 2, 3]);
+    let (cin, cout) =
+        if groups == 1 { (d.range(1, 40), d.range(1, 40)) } else { (d.range(1, 9), d.range(1, 9)) };
+    let each = window.taps() * cin;
+    let (x, y) = (window.x(cin * groups), window.y(cout * groups));
+    let (kh, kw) = window.kernel();
+    let weights = d.bytes((each * cout * groups) as usize);
+    let biases = d.biases(y[3] as usize);
+    let op = Op::Conv2d(Conv2d {
+        kh,
+        kw,
+        stride: window.stride(),
+        dilation: window.dilation(),
+        pads: window.pads(),
+        groups: groups as u16,
+        weights: b.i8s(&weights),
+        bias: b.i32s(&biases),
+        requant: requant(d, &mut b, y[3] as usize, bits(each)),
+    });
+    let zero = d.zero();
+    unary(d, b, op, &x, &y, quant(0.1, zero))
+}
+
+pub(crate) fn depthwise_conv2d(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let window = Window::draw(d, true, 4);
+    let multiplier = d.pick(&[1, 1, 1, 2, 3]);
+    let cin = d.range(1, if multiplier == 1 { 40 } else { 14 });
+    let (x, y) = (window.x(cin), window.y(cin * multiplier));
+    let (kh, kw) = window.kernel();
+    let weights = d.bytes((window.taps() * y[3]) as usize);
+    let biases = d.biases(y[3] as usize);
+    let op = Op::DepthwiseConv2d(DepthwiseConv2d {
+        kh,
+        kw,
+        stride: window.stride(),
+        dilation: window.dilation(),
+        pads: window.pads(),
+        weights: b.i8s(&weights),
+        bias: b.i32s(&biases),
+        requant: requant(d, &mut b, y[3] as usize, bits(window.taps())),
+    });
+    let zero = d.zero();
+    unary(d, b, op, &x, &y, quant(0.1, zero))
+}
+
+pub(crate) fn fully_connected(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let (cin, cout) = (d.range(1, 100), d.range(1, 40));
+    let rows = dims(d, 0, 3, 3);
+    let (x, y) = ([&rows[..], &[cin]].concat(), [&rows[..], &[cout]].concat());
+    let weights = d.bytes((cin * cout) as usize);
+    let biases = d.biases(cout as usize);
+    let op = Op::FullyConnected(FullyConnected {
+        weights: b.i8s(&weights),
+        bias: b.i32s(&biases),
+        requant: requant(d, &mut b, cout as usize, bits(cin)),
+    });
+    let zero = d.zero();
+    unary(d, b, op, &x, &y, quant(0.1, zero))
+}
+
+pub(crate) fn max_pool2d(d: &mut Draw<'_>) -> Case {
+    let (window, channels, (min, max)) = (Window::draw(d, false, 5), d.range(1, 40), d.bounds());
+    let (kh, kw) = window.kernel();
+    let op = MaxPool2d { kh, kw, stride: window.stride(), pads: window.pads(), min, max };
+    unary(d, Builder::default(), Op::MaxPool2d(op), &window.x(channels), &window.y(channels), quant(0.1, 3))
+}
+
+pub(crate) fn avg_pool2d(d: &mut Draw<'_>) -> Case {
+    let (window, channels, (min, max)) = (Window::draw(d, false, 5), d.range(1, 40), d.bounds());
+    let (kh, kw) = window.kernel();
+    let op = AvgPool2d { kh, kw, stride: window.stride(), pads: window.pads(), min, max };
+    unary(d, Builder::default(), Op::AvgPool2d(op), &window.x(channels), &window.y(channels), quant(0.1, 3))
+}
+
+pub(crate) fn sum_pool2d(d: &mut Draw<'_>) -> Case {
+    let (window, channels, (min, max)) = (Window::draw(d, false, 5), d.range(1, 40), d.bounds());
+    let ((kh, kw), round) = (window.kernel(), d.rounding());
+    let scale = d.scale(round, 6 + window.taps().ilog2() as i32);
+    let op = SumPool2d { kh, kw, stride: window.stride(), pads: window.pads(), scale, round, min, max };
+    let zero = d.zero();
+    unary(
+        d,
+        Builder::default(),
+        Op::SumPool2d(op),
+        &window.x(channels),
+        &window.y(channels),
+        quant(0.1, zero),
+    )
+}

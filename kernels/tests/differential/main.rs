@@ -1,0 +1,58 @@
+//! Every operator on every instruction set that this machine has, against the naive loops: random shapes and values,
+//! odd addresses, garbage in the scratch, guard bytes around everything.
+
+#[path = "../../../runtime/format/tests/common/mod.rs"]
+mod common;
+
+mod case;
+mod draw;
+mod examples;
+mod generate;
+
+use mote_kernels::table::Kernels;
+use proptest::prelude::*;
+
+/// Runs the cases of one operator. A list of choices makes a case.
+fn suite(cases: u32, generate: fn(&mut draw::Draw<'_>) -> case::Case) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
+    let choices = prop::collection::vec(any::<u32>(), 100);
+    proptest!(config, |(choices in choices)| {
+        generate(&mut draw::Draw::new(&choices)).check();
+    });
+}
+
+/// One test per row of the operator table.
+macro_rules! suites {
+    ($($name:ident $module:ident;)*) => {$(
+        #[test]
+        fn $module() {
+            suite(CASES, generate::$module);
+        }
+    )*};
+}
+mote_format::for_each_op!(suites);
+
+/// The examples worked out by hand, on the naive loops.
+mod by_hand {
+    macro_rules! by_hand {
+        ($($name:ident $module:ident;)*) => {$(
+            #[test]
+            fn $module() {
+                crate::examples::$module();
+            }
+        )*};
+    }
+    mote_format::for_each_op!(by_hand);
+}
+
+const CASES: u32 = 600;
+
+/// A suite that ran without an instruction set proves nothing of it.
+#[test]
+fn the_instruction_sets_of_this_machine_are_tested() {
+    let names: Vec<&str> = Kernels::available().map(Kernels::name).collect();
+    assert_eq!(names.first(), Some(&"scalar"));
+    #[cfg(target_arch = "x86_64")]
+    assert_eq!(names.contains(&"avx2"), std::is_x86_feature_detected!("avx2"));
+    println!("tested: {names:?}");
+}
