@@ -56,3 +56,21 @@ fn the_instruction_sets_of_this_machine_are_tested() {
     assert_eq!(names.contains(&"avx2"), std::is_x86_feature_detected!("avx2"));
     println!("tested: {names:?}");
 }
+
+/// Sums that leave 32 bits wrap, on every set alike: such a model is wrong, but the same everywhere.
+#[test]
+fn sums_that_wrap() {
+    use mote_format::{DType, FullyConnected, Op, Rounding};
+    let mut b = common::builder::Builder::default();
+    let (cin, cout) = (140_001, 5);
+    let x = b.input("x", DType::I8, &[2, cin], common::builder::quant(1.0, 0));
+    let op = FullyConnected {
+        weights: b.i8s(&vec![0x80; (cin * cout) as usize]),
+        bias: b.i32s(&[0, i32::MAX, i32::MIN, 1, -1]),
+        requant: b.requant(Rounding::Double, &[1 << 30; 5], &[-24; 5]),
+    };
+    let y = (DType::I8, &[2, cout][..], common::builder::quant(1.0, 0));
+    let y = b.step(Op::FullyConnected(op), &[x], y, 0);
+    b.output(y);
+    case::Case::new(b, vec![Some(vec![0x80; 2 * cin as usize])]).check();
+}
