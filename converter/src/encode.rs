@@ -2,6 +2,7 @@
 
 use crate::data::Prepare;
 use crate::error::{Error, Result};
+use crate::ir::Removed;
 use crate::plan::Plan;
 use crate::program::{Operand, Program};
 use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, StepSpec, TensorSpec};
@@ -18,6 +19,8 @@ pub struct Metadata {
     pub prepare: Prepare,
     /// Whether the original network took channels first.
     pub channels_first: bool,
+    /// What was taken out of the original network.
+    pub removed: Vec<Removed>,
 }
 
 /// Writes the model and proves that the runtime accepts it.
@@ -67,6 +70,8 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
         (0..channels).map(|c| v.get(c).or(v.last()).copied().unwrap_or(neutral)).collect()
     };
     writer.preparations = vec![(0, metadata.channels_first, spread(mean, 0.0), spread(scale, 1.0))];
+    writer.removed =
+        metadata.removed.iter().map(|r| [r.node.clone(), r.op.clone(), r.reason.clone()]).collect();
     let bytes = writer.finish();
     Model::new_checked(&bytes).map_err(|e| Error::internal(format!("the runtime refuses the model: {e}")))?;
     Ok(bytes)

@@ -1,9 +1,21 @@
 //! Where a model comes from: import, passes, and what calibration needs.
 
+pub mod bench;
+pub mod board;
+pub mod cli;
+pub mod convert;
 pub mod data;
+pub mod encode;
 pub mod error;
+pub mod evaluate;
 pub mod import;
 pub mod ir;
+pub mod model_file;
 pub mod passes;
+pub mod plan;
+pub mod program;
 pub mod progress;
+pub mod quantize;
 pub mod reference;
+pub mod report;
+pub mod verify;

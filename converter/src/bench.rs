@@ -1,0 +1,105 @@
+//! Measures how long an inference takes on this machine.
+
+use crate::error::{Error, Result};
+use mote_runtime::{Hook, Kernels, Model, Session, Step};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// Measuring goes on for about this long.
+const TIME: Duration = Duration::from_millis(1500);
+/// At least so many runs.
+const RUNS: usize = 5;
+
+/// One layer's share.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerTime {
+    /// The tensor that the layer writes.
+    pub name: String,
+    /// Its operator.
+    pub op: &'static str,
+    /// The kernel that ran.
+    pub kernel: String,
+    /// Multiply-accumulate operations.
+    pub macs: u64,
+    /// Shortest time in nanoseconds.
+    pub min_ns: u64,
+}
+
+/// Times of one inference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bench {
+    /// The instruction set.
+    pub isa: &'static str,
+    /// Threads that worked on one inference.
+    pub threads: usize,
+    /// Number of inferences measured.
+    pub runs: usize,
+    /// Shortest time in nanoseconds.
+    pub min_ns: u64,
+    /// Median time in nanoseconds.
+    pub median_ns: u64,
+    /// Multiply-accumulate operations.
+    pub macs: u64,
+    /// Billions of them a second, at the shortest time.
+    pub gmacs: f64,
+    /// Each layer; empty unless asked for.
+    pub layers: Vec<LayerTime>,
+}
+
+/// Notes the shortest time of each step.
+#[derive(Default)]
+struct Stopwatch {
+    layers: Vec<LayerTime>,
+    started: Option<Instant>,
+}
+
+impl Hook for Stopwatch {
+    fn before(&mut self, _: &Step<'_>) {
+        self.started = Some(Instant::now());
+    }
+
+    fn after(&mut self, step: &Step<'_>) {
+        let ns = self.started.map_or(0, |s| s.elapsed().as_nanos() as u64);
+        match self.layers.get_mut(usize::from(step.index())) {
+            Some(layer) => layer.min_ns = layer.min_ns.min(ns),
+            None => self.layers.push(LayerTime {
+                name: step.name().to_owned(),
+                op: step.op().name(),
+                kernel: step.kernel().to_string(),
+                macs: step.macs(),
+                min_ns: ns,
+            }),
+        }
+    }
+}
+
+/// Runs a model on zeros for a while.
+pub fn bench(model: &Model<'_>, kernels: &'static Kernels, per_layer: bool) -> Result<Bench> {
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session =
+        Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
+    session.run();
+    let mut times = Vec::new();
+    let begin = Instant::now();
+    while times.len() < RUNS || begin.elapsed() < TIME {
+        let start = Instant::now();
+        session.run();
+        times.push(start.elapsed().as_nanos() as u64);
+    }
+    let mut watch = Stopwatch::default();
+    if per_layer {
+        (0..times.len().min(200)).for_each(|_| session.run_with(&mut watch));
+    }
+    times.sort_unstable();
+    let total: u64 = model.format().steps().map(|s| mote_runtime::macs(model.format(), &s)).sum();
+    Ok(Bench {
+        isa: kernels.name(),
+        threads: 1,
+        runs: times.len(),
+        min_ns: times[0],
+        median_ns: times[times.len() / 2],
+        macs: total,
+        gmacs: total as f64 / times[0].max(1) as f64,
+        layers: watch.layers,
+    })
+}

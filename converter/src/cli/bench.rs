@@ -1,0 +1,65 @@
+//! `mote bench`.
+
+use super::Json;
+use super::text::{line, table, thousands};
+use crate::error::Result;
+use crate::{bench, model_file};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Arguments of `mote bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mote bench net.mote\n  mote bench net.mote --isa scalar --per-layer")]
+pub(super) struct Bench {
+    /// The model
+    model: PathBuf,
+    /// Run on this instruction set instead of the fastest one
+    #[arg(long, value_name = "NAME")]
+    isa: Option<String>,
+    /// Also show the time of each layer
+    #[arg(long)]
+    per_layer: bool,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(super) fn main(args: &Bench) -> Result<()> {
+    let bytes = model_file::read(&args.model)?;
+    let model = model_file::parse(&args.model, &bytes)?;
+    let result = bench::bench(&model, model_file::kernels(args.isa.as_deref())?, args.per_layer)?;
+    if args.json.print(&result)? {
+        return Ok(());
+    }
+    if args.per_layer {
+        let rows: Vec<_> = result
+            .layers
+            .iter()
+            .map(|l| {
+                let rate = if l.macs == 0 {
+                    "-".into()
+                } else {
+                    format!("{:.2}", l.macs as f64 / l.min_ns.max(1) as f64)
+                };
+                vec![
+                    l.name.clone(),
+                    l.kernel.clone(),
+                    thousands(l.macs),
+                    format!("{:.1}", l.min_ns as f64 / 1e3),
+                    rate,
+                ]
+            })
+            .collect();
+        line(&table(&["layer", "<kernel", "MACs", "µs", "GMAC/s"], &rows))?;
+        line("")?;
+    }
+    line(&format!(
+        "isa     {} ({} thread)\nmin     {:.1} µs\nmedian  {:.1} µs over {} runs\nMACs    {}\nspeed   {:.2} GMAC/s",
+        result.isa,
+        result.threads,
+        result.min_ns as f64 / 1e3,
+        result.median_ns as f64 / 1e3,
+        result.runs,
+        thousands(result.macs),
+        result.gmacs
+    ))
+}

@@ -1,0 +1,97 @@
+//! `mote convert`.
+
+use super::text::{line, table, thousands};
+use super::{Json, Preparation, read_labels};
+use crate::convert::{Converted, Options, convert};
+use crate::error::Result;
+use crate::model_file;
+use crate::quantize::Calibration;
+use crate::report::ModelReport;
+use clap::Args;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "Examples:
+  mote convert net.onnx --calib photos/ --mean 123.7,116.3,103.5 --scale 1/58.4,1/57.1,1/57.4
+  mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
+  mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json";
+
+/// Arguments of `mote convert`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Convert {
+    /// The float network
+    #[arg(value_name = "IN.onnx")]
+    input: PathBuf,
+    /// The model to write [default: the input's name with .mote]
+    #[arg(short, long, value_name = "OUT.mote")]
+    output: Option<PathBuf>,
+    /// Samples for calibration: a folder of images (class subfolders allowed), an .npy or an .npz; at most 200 are read
+    #[arg(long, value_name = "PATH")]
+    calib: PathBuf,
+    /// How activation ranges follow from the samples: minmax, percentile or percentile:P
+    #[arg(long, value_name = "METHOD", default_value = "minmax")]
+    calibration: String,
+    /// Class names to store in the model, a line each
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    #[command(flatten)]
+    preparation: Preparation,
+    #[command(flatten)]
+    json: Json,
+}
+
+pub(super) fn main(args: &Convert) -> Result<()> {
+    let options = Options {
+        shapes: args.preparation.shapes()?,
+        calib: args.calib.clone(),
+        prepare: args.preparation.prepare()?,
+        calibration: args.calibration.parse::<Calibration>()?,
+        labels: read_labels(args.labels.as_ref())?,
+        progress: args.json.progress(),
+    };
+    let converted = convert(&args.input, &options)?;
+    let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("mote"));
+    model_file::write(&output, &converted.bytes)?;
+    let model = model_file::parse(&output, &converted.bytes)?;
+    let report = ModelReport::new(&model, &converted.errors);
+    if args.json.print(&report)? {
+        return Ok(());
+    }
+    line(&layers(&report))?;
+    line(&summary(&report, &converted))?;
+    line(&format!("wrote {}", output.display()))
+}
+
+/// A row per layer with its distance from the float network.
+pub(super) fn layers(report: &ModelReport) -> String {
+    let number = |v: Option<f32>, digits: usize| v.map_or("-".into(), |v| format!("{v:.digits$}"));
+    let rows: Vec<_> = report
+        .operators
+        .iter()
+        .map(|o| {
+            let shape = o.shape.iter().map(u32::to_string).collect::<Vec<_>>().join("x");
+            vec![
+                o.name.clone(),
+                o.op.to_owned(),
+                shape,
+                thousands(o.macs),
+                number(o.sqnr_db, 1),
+                number(o.max_abs_error, 4),
+            ]
+        })
+        .collect();
+    table(&["layer", "<operator", "<output", "MACs", "SQNR dB", "max error"], &rows)
+}
+
+/// Sizes in a few lines.
+pub(super) fn summary(report: &ModelReport, converted: &Converted) -> String {
+    format!(
+        "\nmodel  {} bytes, of which weights and tables {}\narena  {} bytes (no plan is below {})\nMACs   {}\nremoved {} nodes of the original network (mote inspect lists them)",
+        thousands(report.model_bytes as u64),
+        thousands(report.weight_bytes as u64),
+        thousands(report.arena_bytes as u64),
+        thousands(converted.lower_bound as u64),
+        thousands(report.macs),
+        report.removed.len(),
+    )
+}

@@ -1,0 +1,262 @@
+//! `mote run`.
+
+use super::Json;
+use super::text::{line, table, thousands};
+use crate::board::{BOARDS, Board, LayerRun};
+use crate::data;
+use crate::error::{Error, Result};
+use crate::evaluate::model_spec;
+use crate::model_file;
+use clap::Args;
+use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "Examples:
+  mote run net.mote --input cat.png
+  mote run net.mote --input x.npy --output y.npy --on qemu-m4
+  mote run net.mote --input q.npy --raw --output q_out.npy --isa scalar";
+
+/// Arguments of `mote run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Run {
+    /// The model
+    model: PathBuf,
+    /// One sample: an .npy or an image; it is prepared as the model says
+    #[arg(long, value_name = "X.npy|IMAGE")]
+    input: PathBuf,
+    /// Also write the first output to this file
+    #[arg(long, value_name = "Y.npy")]
+    output: Option<PathBuf>,
+    /// Take the input and give the outputs as the int8 values that the model computes with
+    #[arg(long)]
+    raw: bool,
+    /// Run on this instruction set instead of the fastest one
+    #[arg(long, value_name = "NAME", conflicts_with = "on")]
+    isa: Option<String>,
+    /// Run on an emulated board
+    #[arg(long, value_name = "BOARD", value_parser = clap::builder::PossibleValuesParser::new(BOARDS))]
+    on: Option<String>,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// One layer of a run.
+#[derive(Debug, Serialize)]
+struct Layer {
+    name: String,
+    op: &'static str,
+    kernel: String,
+    macs: u64,
+    instructions: Option<u64>,
+}
+
+/// Everything that is known of a run; null where it does not apply.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    outputs: BTreeMap<String, Vec<f32>>,
+    isa: String,
+    board: Option<&'static str>,
+    instructions: Option<u64>,
+    arena_bytes: usize,
+    stack_bytes: Option<u64>,
+    static_bytes: Option<u64>,
+    text_bytes: Option<u64>,
+    layers: Vec<Layer>,
+}
+
+pub(super) fn main(args: &Run) -> Result<()> {
+    let bytes = model_file::read(&args.model)?;
+    let model = model_file::parse(&args.model, &bytes)?;
+    let input = input(args, &model)?;
+    let (outcome, outputs) = match &args.on {
+        Some(board) => on_board(&model, &Board::open(board)?, input)?,
+        None => here(&model, args.isa.as_deref(), &input)?,
+    };
+    let outcome = Outcome { outputs: named(&model, &outputs, args.raw), ..outcome };
+    if let Some(path) = &args.output {
+        save(path, &model, &outputs, args.raw)?;
+    }
+    if args.json.print(&outcome)? {
+        return Ok(());
+    }
+    print(&model, &outcome)
+}
+
+/// The bytes of the model's input.
+fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
+    let info = model.inputs().next().ok_or_else(|| Error::internal("the model has no input"))?;
+    if args.raw {
+        return raw(&args.input, info.bytes());
+    }
+    let mut samples = data::open(&args.input, &model_spec(model, None)?)?;
+    let sample =
+        samples.next().ok_or_else(|| data_error(&args.input, "it holds no sample", "give one sample"))??;
+    if samples.next().is_some() {
+        return Err(data_error(&args.input, "it holds more than one sample", "give one, or use mote eval"));
+    }
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    let mut tensor = session.input_mut(0).ok_or_else(|| Error::internal("the model has no input"))?;
+    tensor.fill(sample.x.iter().copied());
+    Ok(tensor.bytes_mut().to_vec())
+}
+
+/// The int8 values of an .npy file.
+fn raw(path: &Path, length: usize) -> Result<Vec<u8>> {
+    let file = std::fs::File::open(path).map_err(|e| data_error(path, e.to_string(), "check the path"))?;
+    let values = ArrayD::<i8>::read_npy(file)
+        .map_err(|e| data_error(path, e.to_string(), "with --raw the input is an .npy of int8 values"))?;
+    if values.len() != length {
+        let cause =
+            format!("it has {} values of shape {:?}, the input takes {length}", values.len(), values.shape());
+        return Err(data_error(path, cause, "give one sample in the model's own layout (NHWC)"));
+    }
+    Ok(values.iter().map(|&v| v as u8).collect())
+}
+
+fn data_error(path: &Path, cause: impl Into<String>, remedy: &str) -> Error {
+    Error::new("cannot read the input").at(path.display().to_string()).cause(cause).remedy(remedy)
+}
+
+/// Notes which kernel ran each layer.
+#[derive(Default)]
+struct Kernels(Vec<LayerRun>);
+
+impl Hook for Kernels {
+    fn after(&mut self, step: &Step<'_>) {
+        self.0.push(LayerRun { kernel: step.kernel().to_string(), instructions: 0 });
+    }
+}
+
+fn here(model: &Model<'_>, isa: Option<&str>, input: &[u8]) -> Result<(Outcome, Vec<Vec<u8>>)> {
+    let kernels = model_file::kernels(isa)?;
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session =
+        Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
+    if let Some(mut tensor) = session.input_mut(0) {
+        tensor.bytes_mut().copy_from_slice(input);
+    }
+    let mut hook = Kernels::default();
+    session.run_with(&mut hook);
+    let outputs = session.outputs().map(|o| o.bytes().to_vec()).collect();
+    let outcome = Outcome {
+        outputs: BTreeMap::new(),
+        isa: kernels.name().to_owned(),
+        board: None,
+        instructions: None,
+        arena_bytes: model.arena_bytes(),
+        stack_bytes: None,
+        static_bytes: None,
+        text_bytes: None,
+        layers: layers(model, &hook.0, false),
+    };
+    Ok((outcome, outputs))
+}
+
+fn on_board(model: &Model<'_>, board: &Board, input: Vec<u8>) -> Result<(Outcome, Vec<Vec<u8>>)> {
+    let run = board.run(model, &[input])?;
+    let mut rest = run.outputs.concat();
+    let mut outputs = Vec::new();
+    for info in model.outputs() {
+        let tail = rest.split_off(info.bytes().min(rest.len()));
+        outputs.push(std::mem::replace(&mut rest, tail));
+    }
+    let outcome = Outcome {
+        outputs: BTreeMap::new(),
+        isa: run.isa,
+        board: Some(board.name),
+        instructions: Some(run.instructions),
+        arena_bytes: model.arena_bytes(),
+        stack_bytes: Some(run.stack_bytes),
+        static_bytes: Some(board.static_bytes),
+        text_bytes: Some(board.text_bytes),
+        layers: layers(model, &run.layers, true),
+    };
+    Ok((outcome, outputs))
+}
+
+fn layers(model: &Model<'_>, runs: &[LayerRun], counted: bool) -> Vec<Layer> {
+    let format = model.format();
+    let steps = format.steps().zip(runs);
+    let layer = |(step, run): (mote_format::StepInfo<'_>, &LayerRun)| {
+        let name = format.tensor(step.output).map_or("", |t| format.tensor_name(&t)).to_owned();
+        Layer {
+            name,
+            op: step.op.name(),
+            kernel: run.kernel.clone(),
+            macs: macs(format, &step),
+            instructions: counted.then_some(run.instructions),
+        }
+    };
+    steps.map(layer).collect()
+}
+
+/// The outputs by name: real values, or with `raw` the stored integers.
+fn named(model: &Model<'_>, outputs: &[Vec<u8>], raw: bool) -> BTreeMap<String, Vec<f32>> {
+    let values = |(mut info, bytes): (TensorInfo, &Vec<u8>)| {
+        if raw {
+            info.quant = Quant { scale: 1.0, zero: 0 };
+        }
+        (model.name(&info).to_owned(), Tensor::new(info, bytes).reals().collect())
+    };
+    model.outputs().zip(outputs).map(values).collect()
+}
+
+/// Writes the first output as an .npy file.
+fn save(path: &Path, model: &Model<'_>, outputs: &[Vec<u8>], raw: bool) -> Result<()> {
+    let (Some(info), Some(values)) = (model.outputs().next(), outputs.first()) else { return Ok(()) };
+    let shape: Vec<usize> = info.shape.dims().iter().map(|&d| d as usize).collect();
+    let mut bytes = Vec::new();
+    let written = if raw && info.dtype == DType::I8 {
+        let q: Vec<i8> = values.iter().map(|&v| v as i8).collect();
+        ArrayD::from_shape_vec(IxDyn(&shape), q).map(|a| a.write_npy(&mut bytes))
+    } else {
+        let all = named(model, std::slice::from_ref(values), raw);
+        let reals = all.into_values().next().unwrap_or_default();
+        ArrayD::from_shape_vec(IxDyn(&shape), reals).map(|a| a.write_npy(&mut bytes))
+    };
+    written.map_err(|e| Error::internal(e.to_string()))?.map_err(|e| Error::internal(e.to_string()))?;
+    model_file::write(path, &bytes)
+}
+
+fn print(model: &Model<'_>, outcome: &Outcome) -> Result<()> {
+    for (i, (name, values)) in outcome.outputs.iter().enumerate() {
+        let labels: Vec<&str> = model.labels(i as u16).map(Iterator::collect).unwrap_or_default();
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+        line(&format!("{name}: {} values, largest first", values.len()))?;
+        for &k in order.iter().take(5) {
+            line(&format!("  {:>5}  {:<16} {:.6}", k, labels.get(k).copied().unwrap_or(""), values[k]))?;
+        }
+    }
+    let known = |v: Option<u64>| v.map_or("-".into(), thousands);
+    if outcome.board.is_some() {
+        let rows: Vec<_> = outcome
+            .layers
+            .iter()
+            .map(|l| {
+                let per_mac = l
+                    .instructions
+                    .filter(|_| l.macs > 0)
+                    .map_or("-".into(), |n| format!("{:.2}", n as f64 / l.macs as f64));
+                vec![l.name.clone(), l.kernel.clone(), thousands(l.macs), known(l.instructions), per_mac]
+            })
+            .collect();
+        line(&format!("\n{}", table(&["layer", "<kernel", "MACs", "instructions", "per MAC"], &rows)))?;
+    }
+    line(&format!(
+        "\nran on       {} ({})\ninstructions {}\narena        {} bytes\nstack        {} bytes\nstatics      {} bytes\ntext         {} bytes",
+        outcome.board.unwrap_or("this machine"),
+        outcome.isa,
+        known(outcome.instructions),
+        thousands(outcome.arena_bytes as u64),
+        known(outcome.stack_bytes),
+        known(outcome.static_bytes),
+        known(outcome.text_bytes)
+    ))
+}

@@ -1,0 +1,175 @@
+//! Accuracy of a classifier, as a mote model or as the float network, over labelled samples.
+
+use crate::convert::{prepared_graph, spec};
+use crate::data::{self, Prepare, Spec};
+use crate::error::{Error, Result};
+use crate::import::{self, InputShapes};
+use crate::model_file;
+use crate::progress::Progress;
+use crate::quantize::original;
+use crate::reference::Reference;
+use mote_runtime::{Kernels, Model, Session};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The metric of a classifier; fractions of 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// How many samples were judged.
+    pub samples: usize,
+    /// The most likely class was the right one.
+    pub top1: f64,
+    /// The right class was among the five most likely ones.
+    pub top5: f64,
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+}
+
+/// What to evaluate on.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Samples.
+    pub data: PathBuf,
+    /// Labels in a file of their own.
+    pub labels: Option<PathBuf>,
+    /// Input preparation of a float network; a mote model brings its own.
+    pub prepare: Prepare,
+    /// Extents of a float network's dynamic dimensions.
+    pub shapes: InputShapes,
+    /// Whether to show progress.
+    pub progress: Progress,
+}
+
+/// Adds up answers.
+#[derive(Debug, Default)]
+struct Tally {
+    samples: usize,
+    top1: usize,
+    top5: usize,
+    loss: f64,
+}
+
+impl Tally {
+    fn add(&mut self, sample: &str, label: Option<usize>, scores: &[f32]) -> Result<()> {
+        let refuse = |cause: String| {
+            Error::new("cannot evaluate")
+                .at(format!("sample {sample}"))
+                .cause(cause)
+                .remedy("give class subfolders, or --labels with one class index per sample, counted from 0")
+        };
+        let label = label.ok_or_else(|| refuse("it has no label".into()))?;
+        let right = *scores
+            .get(label)
+            .ok_or_else(|| refuse(format!("its label is {label}, the model has {} classes", scores.len())))?;
+        let better = |(i, &s): (usize, &f32)| s > right || (s == right && i < label);
+        let rank = scores.iter().enumerate().filter(|&p| better(p)).count();
+        self.samples += 1;
+        self.top1 += usize::from(rank == 0);
+        self.top5 += usize::from(rank < 5);
+        self.loss += cross_entropy(scores, label);
+        Ok(())
+    }
+
+    fn accuracy(&self) -> Result<Accuracy> {
+        if self.samples == 0 {
+            return Err(Error::new("cannot evaluate").cause("there is no sample").remedy("check --data"));
+        }
+        let n = self.samples as f64;
+        Ok(Accuracy {
+            samples: self.samples,
+            top1: self.top1 as f64 / n,
+            top5: self.top5 as f64 / n,
+            loss: self.loss / n,
+        })
+    }
+}
+
+/// −ln of the right class's probability. Scores that are not probabilities already go through a softmax.
+fn cross_entropy(scores: &[f32], label: usize) -> f64 {
+    let sum: f64 = scores.iter().map(|&s| f64::from(s)).sum();
+    let probabilities = scores.iter().all(|s| (0.0..=1.0).contains(s)) && (sum - 1.0).abs() < 0.1;
+    if probabilities {
+        return -(f64::from(scores[label]) / sum).max(1e-7).ln();
+    }
+    let max = scores.iter().copied().fold(f32::MIN, f32::max);
+    let total: f64 = scores.iter().map(|&s| f64::from(s - max).exp()).sum();
+    total.ln() - f64::from(scores[label] - max)
+}
+
+/// Evaluates a `.mote` model or, for comparison, a float `.onnx`.
+pub fn evaluate(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Accuracy> {
+    if path.extension().is_some_and(|e| e == "onnx") {
+        float(path, options)
+    } else {
+        int8(path, kernels, options)
+    }
+}
+
+fn float(path: &Path, options: &Options) -> Result<Accuracy> {
+    let onnx = import::read(path)?;
+    let graph = prepared_graph(path, &onnx, &options.shapes)?;
+    let output = graph.outputs[0];
+    let tap = graph.reference_name(output).ok_or_else(|| Error::internal("the output has no name"))?;
+    let reference = Reference::new(&onnx, &options.shapes, &[tap.to_owned()])?;
+    let samples =
+        data::open(&options.data, &spec(&graph, options.prepare.clone(), options.labels.clone(), None))?;
+    let bar = options.progress.bar("evaluating", samples.len());
+    let mut tally = Tally::default();
+    for sample in bar.over(samples) {
+        let sample = sample?;
+        let answer = reference.run(&[original(&graph, 0, &sample.x)?])?;
+        let scores: Vec<f32> = answer.iter().flatten().copied().collect();
+        tally.add(&sample.name, sample.label, &scores)?;
+    }
+    tally.accuracy()
+}
+
+fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Accuracy> {
+    let bytes = model_file::read(path)?;
+    let model = model_file::parse(path, &bytes)?;
+    let spec = model_spec(&model, options.labels.clone())?;
+    let samples = data::open(&options.data, &spec)?;
+    let bar = options.progress.bar("evaluating", samples.len());
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session =
+        Session::with_kernels(&model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
+    let mut tally = Tally::default();
+    for sample in bar.over(samples) {
+        let sample = sample?;
+        if let Some(mut input) = session.input_mut(0) {
+            input.fill(sample.x.iter().copied());
+        }
+        session.run();
+        let scores: Vec<f32> = session.output(0).map(|o| o.reals().collect()).unwrap_or_default();
+        tally.add(&sample.name, sample.label, &scores)?;
+    }
+    tally.accuracy()
+}
+
+/// What samples of a model's first input look like.
+pub fn model_spec(model: &Model<'_>, labels: Option<PathBuf>) -> Result<Spec> {
+    let input = model.inputs().next().ok_or_else(|| Error::internal("the model has no input"))?;
+    let values = |f: &dyn Fn(usize) -> f32, n: usize| (0..n).map(f).collect::<Vec<f32>>();
+    let prepare = model.preparation(0).filter(|p| !p.is_empty()).map_or_else(Prepare::default, |p| Prepare {
+        mean: values(&|c| p.mean(c), p.len()),
+        scale: values(&|c| p.scale(c), p.len()),
+    });
+    let shape = input.shape.dims().iter().skip(1).map(|&d| d as usize).collect();
+    Ok(Spec { input: model.name(&input).to_owned(), shape, prepare, labels, limit: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_first_class_and_loss_knows_probabilities() {
+        let mut tally = Tally::default();
+        tally.add("a", Some(1), &[0.5, 0.5]).ok();
+        tally.add("b", Some(0), &[0.5, 0.5]).ok();
+        assert_eq!((tally.samples, tally.top1, tally.top5), (2, 1, 2));
+        assert!((tally.loss / 2.0 - 0.5f64.ln().abs()).abs() < 1e-9);
+        assert!((cross_entropy(&[3.0, 3.0], 0) - 2f64.ln()).abs() < 1e-9);
+        assert!(tally.add("c", Some(2), &[0.5, 0.5]).is_err() && tally.add("d", None, &[1.0]).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be said of a model by looking at it: sizes, operators, memory. The JSON names are an interface that other
+//! programs read.
+
+use crate::verify::StepError;
+use mote_runtime::{Model, macs};
+use serde::Serialize;
+
+/// One operator of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OperatorReport {
+    /// The tensor that it writes.
+    pub name: String,
+    /// The operator.
+    pub op: &'static str,
+    /// Shape of its output.
+    pub shape: Vec<u32>,
+    /// Scale of its output.
+    pub scale: f32,
+    /// Zero point of its output.
+    pub zero: i32,
+    /// Multiply-accumulate operations.
+    pub macs: u64,
+    /// Offset of its output in the arena.
+    pub offset: u32,
+    /// Bytes of its output.
+    pub bytes: usize,
+    /// Bytes of its scratch buffer.
+    pub scratch_bytes: u32,
+    /// Signal to quantization noise ratio against the float model in dB; null when it was not measured, or when there
+    /// is no difference.
+    pub sqnr_db: Option<f32>,
+    /// Largest absolute difference to the float model.
+    pub max_abs_error: Option<f32>,
+}
+
+/// A node of the original network that does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemovedReport {
+    /// Its name.
+    pub node: String,
+    /// Its operator.
+    pub op: String,
+    /// Why it is not needed.
+    pub reason: String,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// Its name.
+    pub name: String,
+    /// Bytes of the file.
+    pub model_bytes: usize,
+    /// Bytes of weights, biases, multipliers and tables.
+    pub weight_bytes: usize,
+    /// Bytes of RAM for activations and scratch.
+    pub arena_bytes: usize,
+    /// Multiply-accumulate operations of one inference.
+    pub macs: u64,
+    /// Its operators in order.
+    pub operators: Vec<OperatorReport>,
+    /// What the converter took out.
+    pub removed: Vec<RemovedReport>,
+}
+
+impl ModelReport {
+    /// Describes a model; `errors` are what verification measured, if it has just been converted.
+    pub fn new(model: &Model<'_>, errors: &[StepError]) -> Self {
+        let format = model.format();
+        let operators: Vec<_> = format
+            .steps()
+            .filter_map(|step| {
+                let y = format.tensor(step.output)?;
+                let name = format.tensor_name(&y).to_owned();
+                let error = errors.iter().find(|e| e.name == name);
+                Some(OperatorReport {
+                    op: step.op.name(),
+                    shape: y.shape.dims().to_vec(),
+                    scale: y.quant.scale,
+                    zero: y.quant.zero,
+                    macs: macs(format, &step),
+                    offset: y.offset,
+                    bytes: y.bytes(),
+                    scratch_bytes: step.scratch_len,
+                    sqnr_db: error.map(|e| e.sqnr_db).filter(|db| db.is_finite()),
+                    max_abs_error: error.map(|e| e.max_abs),
+                    name,
+                })
+            })
+            .collect();
+        let removed = format.removed().map(|[node, op, reason]| RemovedReport {
+            node: node.to_owned(),
+            op: op.to_owned(),
+            reason: reason.to_owned(),
+        });
+        ModelReport {
+            name: format.name().to_owned(),
+            model_bytes: format.bytes().len(),
+            weight_bytes: format.constant_bytes(),
+            arena_bytes: model.arena_bytes(),
+            macs: operators.iter().map(|o| o.macs).sum(),
+            operators,
+            removed: removed.collect(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Damaged files end in an error, never in a panic. Flips that leave a valid file may be accepted;
+//! then the passes must be able to take it.
+
+use crate::builder::{Model, Random, ints};
+use mote_converter::import::{self, InputShapes};
+use mote_converter::passes;
+
+fn network() -> Vec<u8> {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 3, 8, 8]).weights("w", &[4, 3, 3, 3]).weights("b", &[4]).integers("to", &[1, -1]);
+    m.node("Conv", &["x", "w", "b"], "c", &[ints("pads", &[1; 4]), ints("strides", &[2, 2])]);
+    m.batch_norm("c", "n", 4).node("Relu", &["n"], "r", &[]);
+    m.node("MaxPool", &["r"], "p", &[ints("kernel_shape", &[2, 2])]).node("Reshape", &["p", "to"], "f", &[]);
+    m.weights("v", &[36, 5]).node("MatMul", &["f", "v"], "l", &[]).node("Softmax", &["l"], "y", &[]);
+    m.output("y").bytes()
+}
+
+fn survives(bytes: &[u8]) -> bool {
+    match import::onnx(bytes, &InputShapes::default()) {
+        Ok(mut graph) => passes::run(&mut graph).is_ok(),
+        Err(e) => {
+            assert!(!e.what.is_empty() && !e.cause.is_empty() && !e.remedy.is_empty());
+            false
+        }
+    }
+}
+
+#[test]
+fn truncated_at_every_byte() {
+    let bytes = network();
+    assert!(survives(&bytes));
+    let accepted: Vec<usize> = (0..bytes.len()).filter(|&n| survives(&bytes[..n])).collect();
+    assert!(accepted.is_empty(), "{accepted:?} of {}", bytes.len());
+}
+
+#[test]
+fn every_bit_of_the_structure_flipped() {
+    let bytes = network();
+    // Weights are most of the file; a flip in them is another valid model. The rest is tried fully.
+    let mut random = Random::new(3);
+    for at in 0..bytes.len() {
+        let bit = random.below(8);
+        let mut broken = bytes.clone();
+        broken[at] ^= 1 << bit;
+        survives(&broken);
+    }
+}
+
+#[test]
+fn several_bytes_wrong() {
+    let bytes = network();
+    let mut random = Random::new(4);
+    for _ in 0..1500 {
+        let mut broken = bytes.clone();
+        for _ in 0..1 + random.below(8) {
+            let at = random.below(broken.len());
+            broken[at] = random.next() as u8;
+        }
+        survives(&broken);
+    }
+}
+
+#[test]
+fn not_a_model_at_all() {
+    for bytes in [&b""[..], b"\0", b"PK\x03\x04", b"TFL3", &[0xff; 4096], &[0x3a; 100], b"hello\n"] {
+        assert!(!survives(bytes), "{bytes:?}");
+    }
+    assert!(import::onnx_file("no/such/file.onnx".as_ref(), &InputShapes::default()).is_err());
+}
+
+#[test]
+fn absurd_sizes() {
+    for to in [[1, i64::MAX], [i64::MIN, -1], [1 << 40, 1 << 40]] {
+        let mut m = Model::new(13);
+        m.input("x", &[1, 3, 8, 8]).integers("to", &to).node("Reshape", &["x", "to"], "y", &[]).output("y");
+        assert!(!survives(&m.bytes()));
+    }
+    let mut m = Model::new(13);
+    m.input("x", &[1, 1 << 40, 1 << 40, 8]).node("Relu", &["x"], "y", &[]).output("y");
+    assert!(!survives(&m.bytes()));
+    let mut m = Model::new(13);
+    m.input("x", &[1, 1 << 16, 1 << 16]).node("Relu", &["x"], "y", &[]).output("y");
+    assert!(!survives(&m.bytes()));
+    for pads in
+        [[0, 0, i64::MAX, 0, 0, 0, 0, 0], [0, 0, 1 << 40, 0, 0, 0, 1 << 40, 0], [0, 0, -1, 0, 0, 0, 0, 0]]
+    {
+        let mut m = Model::new(10);
+        m.input("x", &[1, 3, 8, 8]).node("Pad", &["x"], "y", &[ints("pads", &pads)]).output("y");
+        assert!(!survives(&m.bytes()));
+    }
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]).integers("big", &[1 << 50]).node("ConstantOfShape", &["big"], "k", &[]);
+    m.node("Add", &["x", "k"], "y", &[]).output("y");
+    assert!(!survives(&m.bytes()));
+}

@@ -1,0 +1,281 @@
+//! Every supported operator, in each of its forms: imported, it computes what tract computes.
+
+use crate::builder::{Model, float, int, ints, text};
+use crate::{same, same_with};
+use mote_converter::import::{self, InputShapes};
+
+/// One node over one image input.
+fn unary(opset: i64, op: &str, shape: &[i64], attributes: &[tract_onnx::pb::AttributeProto]) {
+    let mut m = Model::new(opset);
+    m.input("x", shape).node(op, &["x"], "y", attributes).output("y");
+    same_with(&m.bytes(), &InputShapes::default(), 3.0);
+}
+
+#[test]
+fn conv_of_every_geometry() {
+    // kernel, strides, dilations, pads, groups, channels in and out
+    for (k, s, d, p, g, ci, co) in [
+        ([3, 3], [1, 1], [1, 1], [1, 1, 1, 1], 1, 3, 4),
+        ([3, 2], [2, 1], [1, 2], [0, 2, 1, 0], 1, 2, 3),
+        ([1, 1], [1, 1], [1, 1], [0, 0, 0, 0], 1, 5, 2),
+        ([3, 3], [2, 2], [1, 1], [0, 0, 1, 1], 4, 4, 4),
+        ([3, 3], [1, 1], [2, 2], [2, 2, 2, 2], 2, 4, 8),
+        ([5, 1], [1, 3], [1, 1], [2, 0, 2, 0], 3, 3, 6),
+    ] {
+        let mut m = Model::new(13);
+        m.input("x", &[1, ci, 9, 8]).weights("w", &[co, ci / g, k[0], k[1]]).weights("b", &[co]);
+        let a = [
+            ints("kernel_shape", &k),
+            ints("strides", &s),
+            ints("dilations", &d),
+            ints("pads", &p),
+            int("group", g),
+        ];
+        m.node("Conv", &["x", "w", "b"], "y", &a).output("y");
+        same(&m.bytes());
+    }
+}
+
+#[test]
+fn conv_pads_itself() {
+    for mode in ["SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET"] {
+        for (size, stride, kernel) in [(8, 2, 3), (7, 2, 2), (9, 3, 4), (5, 1, 4)] {
+            let mut m = Model::new(11);
+            m.input("x", &[1, 2, size, size + 1]).weights("w", &[3, 2, kernel, kernel]);
+            m.node("Conv", &["x", "w"], "y", &[text("auto_pad", mode), ints("strides", &[stride, stride])]);
+            same(&m.output("y").bytes());
+        }
+    }
+}
+
+#[test]
+fn one_dimensional_operators() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 3, 20]).weights("w", &[4, 3, 5]).weights("b", &[4]);
+    m.node(
+        "Conv",
+        &["x", "w", "b"],
+        "c",
+        &[ints("strides", &[2]), ints("pads", &[2, 1]), ints("dilations", &[2])],
+    );
+    m.batch_norm("c", "n", 4).node("Relu", &["n"], "r", &[]);
+    m.node("MaxPool", &["r"], "p", &[ints("kernel_shape", &[2]), ints("strides", &[2])]);
+    m.node("GlobalAveragePool", &["p"], "g", &[]).node("Flatten", &["g"], "y", &[]).output("y");
+    let graph = same(&m.bytes());
+    assert_eq!(crate::ops(&graph), ["Reshape", "Conv", "MaxPool", "AveragePool", "Reshape"]);
+}
+
+#[test]
+fn pools_of_every_geometry() {
+    for op in ["MaxPool", "AveragePool"] {
+        for (k, s, p) in [([2, 2], [2, 2], [0; 4]), ([3, 2], [1, 2], [1, 0, 2, 1]), ([3, 3], [2, 2], [1; 4])]
+        {
+            for (ceil, include) in [(0, 0), (1, 0), (0, 1)] {
+                let mut a = vec![
+                    ints("kernel_shape", &k),
+                    ints("strides", &s),
+                    ints("pads", &p),
+                    int("ceil_mode", ceil),
+                ];
+                if op == "AveragePool" {
+                    a.push(int("count_include_pad", include));
+                }
+                unary(12, op, &[1, 3, 8, 7], &a);
+            }
+        }
+        unary(12, op, &[1, 3, 8, 7], &[ints("kernel_shape", &[3, 3]), text("auto_pad", "SAME_UPPER")]);
+    }
+    unary(12, "MaxPool", &[1, 2, 9, 9], &[ints("kernel_shape", &[2, 2]), ints("dilations", &[3, 2])]);
+    unary(12, "GlobalMaxPool", &[1, 3, 5, 4], &[]);
+    unary(12, "GlobalAveragePool", &[2, 3, 5, 4], &[]);
+}
+
+#[test]
+fn reductions_over_images() {
+    for op in ["ReduceMean", "ReduceSum", "ReduceMax"] {
+        for axes in [[2i64, 3], [-1, -2], [1, 2]] {
+            for keep in [0, 1] {
+                let mut m = Model::new(if op == "ReduceSum" { 13 } else { 12 });
+                m.input("x", &[1, 3, 4, 5]);
+                let keep = int("keepdims", keep);
+                if op == "ReduceSum" {
+                    m.integers("axes", &axes).node(op, &["x", "axes"], "y", &[keep]);
+                } else {
+                    m.node(op, &["x"], "y", &[ints("axes", &axes), keep]);
+                }
+                same(&m.output("y").bytes());
+            }
+        }
+        if op != "ReduceSum" {
+            unary(12, op, &[1, 3, 6], &[ints("axes", &[2]), int("keepdims", 0)]);
+            unary(12, op, &[1, 3, 6, 4], &[ints("axes", &[3])]);
+        }
+    }
+}
+
+#[test]
+fn functions_of_one_argument() {
+    for (op, attributes) in [
+        ("Relu", vec![]),
+        ("LeakyRelu", vec![float("alpha", 0.3)]),
+        ("LeakyRelu", vec![]),
+        ("Sigmoid", vec![]),
+        ("Tanh", vec![]),
+        ("HardSwish", vec![]),
+        ("HardSigmoid", vec![float("alpha", 0.3)]),
+        ("Elu", vec![float("alpha", 0.7)]),
+        ("Neg", vec![]),
+        ("Identity", vec![]),
+        ("Dropout", vec![]),
+    ] {
+        unary(14, op, &[1, 3, 4, 5], &attributes);
+        unary(14, op, &[1, 10], &attributes);
+    }
+    unary(8, "Clip", &[1, 6], &[float("min", -0.5), float("max", 1.0)]);
+    unary(8, "Clip", &[1, 6], &[float("min", 0.0)]);
+    for (inputs, scalar) in
+        [(vec!["x", "lo", "hi"], &[][..]), (vec!["x", "", "hi"], &[1]), (vec!["x", "lo"], &[])]
+    {
+        let mut m = Model::new(13);
+        m.input("x", &[1, 9]).floats("lo", scalar, &[-0.25]).floats("hi", scalar, &[0.5]);
+        same(&m.node("Clip", &inputs, "y", &[]).output("y").bytes());
+    }
+}
+
+#[test]
+fn functions_of_two_arguments() {
+    for op in ["Add", "Sub", "Mul", "Div"] {
+        for (a, b) in
+            [([1, 3, 4, 5], [1, 3, 4, 5]), ([1, 3, 4, 5], [1, 3, 1, 1]), ([1, 3, 1, 5], [1, 1, 4, 1])]
+        {
+            let mut m = Model::new(13);
+            m.input("a", &a).input("b", &b).floats("two", &[], &[2.0]);
+            // Away from zero, for Div.
+            m.node("Add", &["b", "two"], "c", &[]).node(op, &["a", "c"], "y", &[]).output("y");
+            same(&m.bytes());
+        }
+        for shape in [&[][..], &[1], &[3, 1, 1], &[1, 3, 1, 1], &[4, 1], &[5], &[1, 3, 4, 5]] {
+            for order in [["x", "k"], ["k", "x"]] {
+                let mut m = Model::new(13);
+                m.input("x0", &[1, 3, 4, 5]).floats("two", &[], &[2.0]).positive("k", shape);
+                m.node("Add", &["x0", "two"], "x", &[]).node(op, &order, "y", &[]).output("y");
+                same(&m.bytes());
+            }
+        }
+    }
+}
+
+#[test]
+fn operands_of_lower_rank_are_images_too() {
+    let mut m = Model::new(13);
+    m.input("a", &[1, 3, 4, 5]).input("b", &[4, 5]).input("c", &[3, 1, 1]);
+    m.node("Mul", &["a", "b"], "ab", &[]).node("Sum", &["c", "ab", "a"], "y", &[]).output("y");
+    same(&m.bytes());
+}
+
+#[test]
+fn batch_norms_of_every_rank() {
+    for shape in [&[2, 3][..], &[1, 3, 7], &[1, 3, 4, 5]] {
+        let mut m = Model::new(9);
+        m.input("x", shape).batch_norm("x", "y", 3).output("y");
+        same(&m.bytes());
+    }
+}
+
+#[test]
+fn dense_layers() {
+    for (trans, bias) in [(0, &[4][..]), (1, &[1, 4]), (1, &[]), (0, &[3, 4]), (1, &[3, 1])] {
+        let mut m = Model::new(13);
+        m.input("x", &[3, 6]).weights("c", bias);
+        m.weights("w", if trans == 1 { &[4, 6] } else { &[6, 4] });
+        let beta = if bias.first() == Some(&3) { 1.0 } else { 0.5 };
+        let a = [int("transB", trans), float("alpha", 2.0), float("beta", beta)];
+        same(&m.node("Gemm", &["x", "w", "c"], "y", &a).output("y").bytes());
+    }
+    for shape in [&[1, 6][..], &[1, 5, 6], &[2, 3, 5, 6], &[6]] {
+        let mut m = Model::new(13);
+        m.input("x", shape).weights("w", &[6, 4]).weights("b", &[4]);
+        m.node("MatMul", &["x", "w"], "p", &[]).node("Add", &["b", "p"], "y", &[]).output("y");
+        let graph = same(&m.bytes());
+        assert!(!crate::ops(&graph).contains(&"Add"), "{graph}");
+    }
+}
+
+#[test]
+fn softmax_and_argmax() {
+    for axis in [-1, 1, 2, 3] {
+        unary(13, "Softmax", &[1, 3, 4, 5], &[int("axis", axis)]);
+        for keep in [0, 1] {
+            unary(13, "ArgMax", &[1, 3, 4, 5], &[int("axis", axis), int("keepdims", keep)]);
+        }
+    }
+    unary(8, "Softmax", &[1, 7], &[]);
+    unary(8, "Softmax", &[1, 7, 1, 1], &[]);
+    unary(8, "Softmax", &[2, 3, 4], &[int("axis", 2)]);
+}
+
+#[test]
+fn shapes_and_orders() {
+    unary(13, "Transpose", &[1, 3, 4, 5], &[ints("perm", &[0, 2, 3, 1])]);
+    unary(13, "Transpose", &[1, 3, 4, 5], &[ints("perm", &[0, 3, 2, 1])]);
+    unary(13, "Transpose", &[2, 3, 4], &[]);
+    unary(13, "Flatten", &[1, 3, 4, 5], &[]);
+    unary(13, "Flatten", &[1, 3, 4, 5], &[int("axis", 2)]);
+    unary(11, "Squeeze", &[1, 3, 1, 5], &[ints("axes", &[2])]);
+    unary(11, "Unsqueeze", &[3, 5], &[ints("axes", &[0, 3])]);
+    for (shape, to) in
+        [(&[1, 3, 4, 5][..], &[1, -1][..]), (&[1, 12, 2, 2], &[0, 3, 4, 4]), (&[1, 24], &[1, 2, 3, 4])]
+    {
+        let mut m = Model::new(13);
+        m.input("x", shape).integers("to", to);
+        same(&m.node("Reshape", &["x", "to"], "y", &[]).output("y").bytes());
+    }
+}
+
+#[test]
+fn joins_and_padding() {
+    for axis in [0, 1, 2, 3, -1] {
+        let mut m = Model::new(13);
+        m.input("a", &[1, 3, 4, 5]).input("b", &[1, 3, 4, 5]).weights("k", &[1, 3, 4, 5]);
+        same(&m.node("Concat", &["a", "b", "k"], "y", &[int("axis", axis)]).output("y").bytes());
+    }
+    unary(10, "Pad", &[1, 2, 3, 4], &[ints("pads", &[0, 0, 1, 2, 0, 1, 0, 3]), float("value", 1.5)]);
+    let mut m = Model::new(18);
+    m.input("x", &[1, 2, 3, 4])
+        .integers("pads", &[1, 2, 3, 4])
+        .floats("v", &[], &[-1.0])
+        .integers("axes", &[2, -1]);
+    same(&m.node("Pad", &["x", "pads", "v", "axes"], "y", &[]).output("y").bytes());
+}
+
+#[test]
+fn shape_arithmetic_leaves_nothing() {
+    // What PyTorch writes for x.view(x.size(0), -1), and a Cast of it.
+    let mut m = Model::new(13);
+    m.input("x", &[-1, 3, 2, 2]).integers("zero", &[0]).integers("minus", &[-1]);
+    m.node("Shape", &["x"], "shape", &[]).node("Gather", &["shape", "zero"], "n", &[int("axis", 0)]);
+    m.node("Cast", &["n"], "m", &[int("to", 7)]).node("Concat", &["m", "minus"], "to", &[int("axis", 0)]);
+    m.node("Reshape", &["x", "to"], "f", &[]).node("Cast", &["f"], "y", &[int("to", 1)]).output("y");
+    let graph = same(&m.bytes());
+    assert_eq!(crate::ops(&graph), ["Transpose", "Reshape"]);
+    let removed: Vec<&str> = graph.removed.iter().map(|r| r.op.as_str()).collect();
+    assert_eq!(removed, ["Shape", "Gather", "Cast", "Concat", "Cast"]);
+}
+
+#[test]
+fn constants_beyond_tracts_limit_are_folded() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 1200]).weights("w", &[1000, 1200]);
+    m.node("Transpose", &["w"], "t", &[]).node("MatMul", &["x", "t"], "y", &[]).output("y");
+    assert_eq!(crate::ops(&same(&m.bytes())), ["FullyConnected"]);
+}
+
+#[test]
+fn every_row_of_the_table_has_a_test_here() {
+    let source = include_str!("operators.rs");
+    let constant_only = ["Constant", "ConstantOfShape", "Expand", "Slice"];
+    for (name, _) in import::supported() {
+        let tested = source.contains(&format!("\"{name}\"")) || constant_only.contains(&name);
+        assert!(tested || name == "BatchNormalization", "{name}");
+    }
+}
