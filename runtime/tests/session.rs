@@ -83,7 +83,7 @@ fn stepping_gives_the_bits_of_a_run() -> Result<(), Error> {
             assert!(made <= steps);
         }
     }
-    feed(&mut session, 7);
+    feed(&mut session, 8);
     assert!(session.step(1).is_err());
     feed(&mut session, 7);
     session.run();

@@ -192,6 +192,12 @@ pub(crate) fn add() {
     let op = Add { round: Rounding::Single, ..op };
     let y = binary(Op::Add(op), (&[1, 4], 0, &[1, -1, 3, -3]), (&[1, 1], -2, &[-2]), (&[1, 4], 5));
     assert_eq!(y, [1 + 5, 5, 2 + 5, -1 + 5], "half up");
+    // −6 / 4: rounded once, half up; or to −3 and then halved away from zero.
+    for (round, sum) in [(Rounding::Single, -1), (Rounding::Double, -2)] {
+        let op = Add { a: power(-2), b: power(-2), y: power(0), left: 0, round, min: -128, max: 127 };
+        let y = binary(Op::Add(op), (&[1, 2], 0, &[-6, 0]), (&[1, 2], 0, &[0, -6]), (&[1, 2], 0));
+        assert_eq!(y, [sum; 2]);
+    }
 }
 
 pub(crate) fn mul() {
@@ -277,8 +283,16 @@ pub(crate) fn softmax() {
     }
     assert_eq!(at(0.1, &[5]), [127]);
     assert_eq!(at(1.0, &[127, -128]), [127, -128]);
-    for (n, each) in [(2, 0), (256, -127), (511, -127), (513, -128), (1000, -128), (4096, -128), (6000, -128)]
-    {
+    for (n, each) in [
+        (2, 0),
+        (256, -127),
+        (511, -127),
+        (513, -128),
+        (1000, -128),
+        (4096, -128),
+        (6000, -128),
+        (8300, -128),
+    ] {
         assert_eq!(at(0.1, &vec![7; n]), vec![each; n], "{n} equal values");
     }
 }

@@ -212,9 +212,9 @@ fn memory() {
         ),
         Case(
             "output on the input of an operator that is not in place",
-            Told(|w| w.tensors[18].offset = w.tensors[17].offset),
-            At::Step(DENSE),
-            Reason::Overlap(17),
+            Told(|w| w.tensors[14].offset = w.tensors[13].offset),
+            At::Step(AVG_POOL),
+            Reason::Overlap(13),
         ),
         Case(
             "in place, but a byte further",
@@ -331,12 +331,42 @@ fn types() {
 }
 
 #[test]
+fn a_reshape_keeps_the_type() {
+    check_all([Case(
+        "reshape",
+        Told(|w| (w.tensors[17].dtype, w.arena) = (DType::F32, w.arena + 1000)),
+        At::Step(RESHAPE),
+        Reason::DType,
+    )]);
+}
+
+#[test]
+fn five_dimensions_are_too_many_to_repeat() {
+    let op = Op::Mul(Mul { scale: Scale { mult: 1, shift: 0 }, round: Rounding::Single, min: 0, max: 0 });
+    for (dims, accepted) in [(&[1, 2, 1, 2][..], true), (&[1, 1, 2, 1, 2], false)] {
+        let mut b = common::builder::Builder::default();
+        let quant = common::builder::quant(1.0, 0);
+        let x = b.input("x", DType::I8, dims, quant);
+        let y = b.step(op, &[x, x], (DType::I8, dims, quant), 0);
+        b.output(y);
+        let reason = Model::new_checked(&b.finish()).err().map(|e| e.reason);
+        assert_eq!(reason, (!accepted).then_some(Reason::Shape));
+    }
+}
+
+#[test]
 fn shapes() {
     check_all([
         Case("convolution rank", Told(|w| w.tensors[4].dims = vec![16, 6]), At::Step(CONV), Reason::Shape),
         Case("convolution height", Told(|w| w.tensors[4].dims[1] = 3), At::Step(CONV), Reason::Shape),
         Case("kernel larger than the image", edit!(Conv2d, kh = 11), At::Step(CONV), Reason::Shape),
         Case("stride", edit!(MaxPool2d, stride.w = 1), At::Step(MAX_POOL), Reason::Shape),
+        Case(
+            "images",
+            Told(|w| (w.tensors[6].dims[0], w.arena) = (2, w.arena + 1000)),
+            At::Step(MAX_POOL),
+            Reason::Shape,
+        ),
         Case("pool channels", Told(|w| w.tensors[6].dims[3] = 11), At::Step(MAX_POOL), Reason::Shape),
         Case("depthwise multiplier", Told(|w| w.tensors[5].dims[3] = 11), At::Step(DEPTHWISE), Reason::Shape),
         Case("add", Told(|w| w.tensors[9].dims = vec![1, 2, 3, 2]), At::Step(ADD), Reason::Shape),
