@@ -51,7 +51,7 @@ const CASES: u32 = 600;
 #[test]
 fn the_instruction_sets_of_this_machine_are_tested() {
     let names: Vec<&str> = Kernels::available().map(Kernels::name).collect();
-    assert_eq!(names.first(), Some(&"scalar"));
+    assert_eq!(names.first(), Some(if cfg!(mote_arm_dsp) { &"arm-dsp" } else { &"scalar" }));
     #[cfg(target_arch = "x86_64")]
     assert_eq!(names.contains(&"avx2"), std::is_x86_feature_detected!("avx2"));
     println!("tested: {names:?}");
