@@ -14,7 +14,7 @@ pub(crate) use shape::{broadcast, infer};
 pub use tensor::{Tensor, is_permutation};
 
 use ndarray::{ArrayD, ArrayViewD};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Index of a value in [`Graph::values`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -172,6 +172,8 @@ pub struct Graph {
     pub layout: Layout,
     /// What was taken out on the way.
     pub removed: Vec<Removed>,
+    /// The operator of each node in the imported file, by the node's name.
+    pub imported: BTreeMap<String, String>,
 }
 
 impl Graph {
@@ -185,6 +187,7 @@ impl Graph {
             outputs: Vec::new(),
             layout: Layout::Nchw,
             removed: Vec::new(),
+            imported: BTreeMap::new(),
         }
     }
 

@@ -20,7 +20,6 @@ mod sink;
 use crate::error::{Error, Result};
 use crate::ir::Graph;
 use patch::{Patch, View};
-use std::collections::HashMap;
 
 /// One pass.
 struct Pass {
@@ -62,7 +61,9 @@ const LONE_BATCH_NORM: &[Pass] = &[node("lone_batch_norm", batch_norm::lone)];
 /// Channels last; transposes that this made are absorbed where that is possible.
 const LAYOUT: &[Pass] = &[graph("layout", layout::to_nhwc)];
 const AFTER_LAYOUT: &[Pass] = &[node("dense_input", dense_input::rule)];
-const LAST: &[Pass] = &[graph("dead_code", dead_code::remove)];
+
+/// First, so that nothing unused keeps others from merging; and last.
+const DEAD_CODE: &[Pass] = &[graph("dead_code", dead_code::remove)];
 
 /// Runs the standard pipeline. The result is in [`Layout::Nhwc`](crate::ir::Layout::Nhwc), holds no
 /// `BatchNorm` and no `Identity`, has activations fused where a producer can take them, and passes
@@ -72,23 +73,30 @@ const LAST: &[Pass] = &[graph("dead_code", dead_code::remove)];
 /// part; its output keeps the name of the last part's output. On an error the graph is unchanged.
 pub fn run(graph: &mut Graph) -> Result<()> {
     graph.check()?;
-    let imported: HashMap<&str, &'static str> =
-        graph.nodes.iter().map(|n| (n.name.as_str(), n.op.name())).collect();
     let mut work = graph.clone();
+    once(&mut work, DEAD_CODE)?;
     stable(&mut work, &[SIMPLIFY])?;
     stable(&mut work, &[LONE_BATCH_NORM])?;
     stable(&mut work, &[SIMPLIFY])?;
     once(&mut work, LAYOUT)?;
     stable(&mut work, &[SIMPLIFY, AFTER_LAYOUT])?;
-    once(&mut work, LAST)?;
-    // A node may have become another operator before it went; the file's is the one that is known.
-    for removed in &mut work.removed {
-        if let Some(&op) = imported.get(removed.node.as_str()) {
-            removed.op = op.to_owned();
-        }
-    }
+    once(&mut work, DEAD_CODE)?;
+    name_removed(&mut work);
     *graph = work;
     Ok(())
+}
+
+/// Keeps the entries about nodes of the imported file, under the operator that the file names; what
+/// import and passes put in themselves is no news when it goes.
+fn name_removed(graph: &mut Graph) {
+    let imported = &graph.imported;
+    graph.removed.retain_mut(|removed| match imported.get(&removed.node) {
+        Some(op) => {
+            removed.op.clone_from(op);
+            true
+        }
+        None => imported.is_empty(),
+    });
 }
 
 fn stable(graph: &mut Graph, groups: &[&[Pass]]) -> Result<()> {

@@ -19,6 +19,7 @@
 
 #![no_std]
 
+mod aligned;
 mod bind;
 mod error;
 mod model;
@@ -26,6 +27,7 @@ mod session;
 mod step;
 mod tensor;
 
+pub use aligned::Aligned;
 pub use error::ArenaTooSmall;
 pub use model::Model;
 pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};

@@ -18,7 +18,7 @@ use mote_runtime::{Kernels, Model, Session};
 use std::path::{Path, PathBuf};
 
 /// Pictures shown.
-const SHOWN: usize = 5;
+const SHOWN: usize = 4;
 /// Images that also run on the board.
 const ON_BOARD: usize = 20;
 /// The emulated board.

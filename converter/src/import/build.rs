@@ -81,6 +81,7 @@ impl<'a> Import<'a> {
 
     fn node(&mut self, pb: &'a NodeProto, used: &HashSet<&str>, refused: &mut Refusals) {
         let name = self.unique(node_name(pb));
+        self.graph.imported.insert(name.clone(), pb.op_type.clone());
         let results: Vec<&str> = pb.output.iter().map(String::as_str).filter(|n| used.contains(n)).collect();
         if results.iter().all(|n| self.facts.get(n).is_some_and(|f| f.konst.is_some())) {
             if pb.op_type != "Constant" {

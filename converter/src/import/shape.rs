@@ -62,26 +62,21 @@ pub(crate) fn pad<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     }
     let x = im.operand(call, 0)?;
     let rank = im.graph.shape(x).len();
-    let (pads, value, axes) = if im.opset < 11 {
-        (call.ints("pads")?.map(<[i64]>::to_vec), call.float("value", 0.0)?, None)
+    let (pads, value) = if im.opset < 11 {
+        (call.ints("pads")?.map(<[i64]>::to_vec), call.float("value", 0.0)?)
     } else {
-        (im.integers(call, 1)?, im.number(call, 2)?.unwrap_or(0.0), im.integers(call, 3)?)
+        (im.integers(call, 1)?, im.number(call, 2)?.unwrap_or(0.0))
     };
+    if im.given(call, 3)?.is_some() {
+        return Err("its pads are for some axes only (input 3); pads for all axes are possible".to_owned());
+    }
     let pads = pads.ok_or("it has no pads")?;
-    let axes: Vec<usize> = match axes {
-        None => (0..rank).collect(),
-        Some(axes) => axes.iter().map(|&a| axis_within(a, rank)).collect::<Lowered<_>>()?,
-    };
-    if pads.len() != 2 * axes.len() {
-        return Err(format!("{} pads for {} axes", pads.len(), axes.len()));
+    if pads.len() != 2 * rank {
+        return Err(format!("{} pads for {rank} axes", pads.len()));
     }
-    let (mut before, mut after) = (vec![0; rank], vec![0; rank]);
-    for (i, &axis) in axes.iter().enumerate() {
-        let amount = |p: i64| {
-            usize::try_from(p).map_err(|_| format!("its pads are {pads:?}; cutting is not possible"))
-        };
-        before[axis] = amount(pads[i])?;
-        after[axis] = amount(pads[i + axes.len()])?;
-    }
+    let amount =
+        |&p: &i64| usize::try_from(p).map_err(|_| format!("its pads are {pads:?}; cutting is not possible"));
+    let before = pads[..rank].iter().map(amount).collect::<Lowered<Vec<_>>>()?;
+    let after = pads[rank..].iter().map(amount).collect::<Lowered<Vec<_>>>()?;
     im.emit(call, Op::Pad { before, after, value }, &[x])
 }

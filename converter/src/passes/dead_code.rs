@@ -1,6 +1,5 @@
 //! Takes out what no output depends on, and numbers the remaining values anew.
 
-use super::patch::SYNTHETIC;
 use crate::error::Result;
 use crate::ir::{Graph, Removed, ValueId};
 
@@ -14,7 +13,7 @@ pub(crate) fn remove(graph: &Graph) -> Result<Graph> {
         if needed[node.output.0] {
             node.inputs.iter().for_each(|id| needed[id.0] = true);
             kept.push(node);
-        } else if !node.name.starts_with(SYNTHETIC) {
+        } else {
             let (op, reason) = (node.op.name().to_owned(), "its result is not used".to_owned());
             graph.removed.push(Removed { node: node.name, op, reason });
         }

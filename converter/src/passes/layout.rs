@@ -5,7 +5,6 @@
 //! around them, which other passes merge, cancel or absorb. Inputs and outputs that the file already
 //! keeps channels-last stay as they are.
 
-use super::patch::SYNTHETIC;
 use crate::error::{Error, Result};
 use crate::ir::{self, Graph, Layout, Node, Op, Tensor, ValueId};
 
@@ -100,7 +99,7 @@ impl Relayout<'_> {
         let value = self.old.value(node.output);
         let plain = self.out.add_value(&format!("{}_nchw", value.name), &value.shape, value.origin.clone());
         self.out.nodes.push(Node { inputs, output: plain, ..node.clone() });
-        let name = self.synthetic(&value.name, "nhwc");
+        let name = self.node_name(&value.name, "nhwc");
         let op = Op::Transpose { perm: TO_NHWC.to_vec() };
         self.out.nodes.push(Node { name, op, inputs: vec![plain], output: node.output, clamp: None });
     }
@@ -135,7 +134,7 @@ impl Relayout<'_> {
         let mut image = id;
         if missing > 0 {
             image = self.out.add_value(&format!("{}_image", value.name), &shape, value.origin.clone());
-            let name = self.synthetic(&value.name, "image");
+            let name = self.node_name(&value.name, "image");
             self.out.nodes.push(Node { name, op: Op::Reshape, inputs: vec![id], output: image, clamp: None });
         }
         Ok(self.transpose(image, &TO_NHWC, "nhwc"))
@@ -146,14 +145,14 @@ impl Relayout<'_> {
         let shape: Vec<usize> = perm.iter().map(|&a| value.shape[a]).collect();
         let origin = value.origin.as_ref().and_then(|o| o.permuted(&value.shape, perm));
         let output = self.out.add_value(&format!("{}_{suffix}", value.name), &shape, origin);
-        let name = self.synthetic(&value.name, suffix);
+        let name = self.node_name(&value.name, suffix);
         let op = Op::Transpose { perm: perm.to_vec() };
         self.out.nodes.push(Node { name, op, inputs: vec![id], output, clamp: None });
         output
     }
 
-    fn synthetic(&self, name: &str, suffix: &str) -> String {
-        let name = format!("{SYNTHETIC}{name}:{suffix}");
+    fn node_name(&self, name: &str, suffix: &str) -> String {
+        let name = format!("{name}_{suffix}");
         let taken = |n: &str| self.out.nodes.iter().chain(&self.old.nodes).any(|node| node.name == n);
         ir::fresh(&name, taken)
     }

@@ -3,9 +3,6 @@
 use crate::ir::{self, Graph, Node, Origin, Removed, Tensor, Value, ValueId};
 use std::collections::HashSet;
 
-/// Names of nodes that the layout pass puts in begin like this; taking one out again is no news.
-pub(crate) const SYNTHETIC: &str = "layout:";
-
 /// A graph with its edges looked up.
 pub(crate) struct View<'a> {
     pub(crate) graph: &'a Graph,
@@ -99,10 +96,8 @@ impl Patch {
 
     /// Notes why a node of the file is not needed.
     pub(crate) fn removed(&mut self, node: &Node, reason: impl Into<String>) {
-        if !node.name.starts_with(SYNTHETIC) {
-            let op = node.op.name().to_owned();
-            self.removed.push(Removed { node: node.name.clone(), op, reason: reason.into() });
-        }
+        let op = node.op.name().to_owned();
+        self.removed.push(Removed { node: node.name.clone(), op, reason: reason.into() });
     }
 
     /// Makes `node` vanish: whoever read its result reads `x`. A result that the caller reads keeps

@@ -2,11 +2,12 @@
 //! can take them in; the reshapes and transposes sink towards the end, where they meet and merge.
 //!
 //! The same for adding or multiplying a constant after a reshape that keeps the last axis, which is
-//! how a dense layer over more than two axes gets its bias.
+//! how a dense layer over more than two axes gets its bias; and for batch normalisation after one that
+//! keeps the channels, as behind a one-dimensional convolution.
 
 use super::patch::{Patch, View};
 use crate::error::Result;
-use crate::ir::{Node, Op, Origin, ValueId};
+use crate::ir::{Layout, Node, Op, Origin, ValueId};
 
 /// Node rule.
 pub(crate) fn rule(view: &View<'_>, index: usize) -> Result<Option<Patch>> {
@@ -16,6 +17,7 @@ pub(crate) fn rule(view: &View<'_>, index: usize) -> Result<Option<Patch>> {
     let movable = match (&node.op, &mover.op) {
         (Op::Activation(_), Op::Reshape | Op::Transpose { .. }) => true,
         (Op::Add | Op::Mul, Op::Reshape) => along_last_axis(view, x, node),
+        (Op::BatchNorm { .. }, Op::Reshape) => keeps_channels(view, x, node.inputs[0]),
         _ => false,
     };
     if !movable || view.shape(node.inputs[0]) != view.shape(node.output) {
@@ -32,6 +34,12 @@ pub(crate) fn rule(view: &View<'_>, index: usize) -> Result<Option<Patch>> {
     patch.node(Node { inputs, output: moved, ..node.clone() });
     patch.node(Node { inputs: vec![moved], output: node.output, ..mover.clone() });
     Ok(Some(patch))
+}
+
+/// Whether batch and channels are the first two axes on both sides of the reshape.
+fn keeps_channels(view: &View<'_>, x: ValueId, y: ValueId) -> bool {
+    let (from, to) = (view.shape(x), view.shape(y));
+    view.graph.layout == Layout::Nchw && from.len() > 1 && to.len() > 1 && from[..2] == to[..2]
 }
 
 /// Whether the second operand is a constant that only varies along the last axis, which the reshape
