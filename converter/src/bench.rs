@@ -1,6 +1,7 @@
 //! Measures how long an inference takes on this machine.
 
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use mote_runtime::{Hook, Kernels, Model, Session, Step};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -74,7 +75,13 @@ impl Hook for Stopwatch {
 }
 
 /// Runs a model on zeros for a while.
-pub fn bench(model: &Model<'_>, kernels: &'static Kernels, per_layer: bool) -> Result<Bench> {
+pub fn bench(
+    model: &Model<'_>,
+    kernels: &'static Kernels,
+    per_layer: bool,
+    progress: Progress,
+) -> Result<Bench> {
+    let _spinner = progress.spinner("measuring");
     let mut arena = vec![0; model.arena_bytes()];
     let mut session =
         Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;

@@ -2,6 +2,7 @@
 //! images and how they count are `firmware/`'s; how they are built is `cargo xtask firmware`'s.
 
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use mote_runtime::Model;
 use object::{Object, ObjectSection, SectionKind};
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ pub struct Board {
     /// Bytes of statics, the arena and the stack not among them.
     pub static_bytes: u64,
     image: PathBuf,
+    progress: Progress,
 }
 
 /// A layer as the board ran it.
@@ -61,7 +63,7 @@ pub fn emulator_present() -> bool {
 
 impl Board {
     /// Finds a board and builds its image, unless `MOTE_IMAGES` names a folder of built ones.
-    pub fn open(name: &str) -> Result<Self> {
+    pub fn open(name: &str, progress: Progress) -> Result<Self> {
         let fail = || Error::new("cannot use the board").at(format!("--on {name}"));
         let Some(&name) = BOARDS.iter().find(|b| **b == name) else {
             return Err(fail()
@@ -75,14 +77,14 @@ impl Board {
         }
         let image = match std::env::var_os("MOTE_IMAGES") {
             Some(folder) => PathBuf::from(folder).join(name),
-            None => build(name)?,
+            None => build(name, progress)?,
         };
         let (text_bytes, static_bytes) = sizes(&image).ok_or_else(|| {
             fail()
                 .cause(format!("there is no image at {}", image.display()))
                 .remedy(format!("run: cargo xtask firmware {name}"))
         })?;
-        Ok(Board { name, text_bytes, static_bytes, image })
+        Ok(Board { name, text_bytes, static_bytes, image, progress })
     }
 
     /// Runs a model on samples given as the bytes of its inputs.
@@ -99,6 +101,7 @@ impl Board {
         for name in ["model", "input", "output", "report"] {
             command.arg(format!("--{name}")).arg(path(name));
         }
+        let _spinner = self.progress.spinner(format!("running on {}", self.name));
         let done = command.output().map_err(io)?;
         let report = Report::read(&path("report"));
         if !done.status.success() {
@@ -153,7 +156,8 @@ impl Board {
 }
 
 /// Builds an image with the project's own build command; gives its path.
-fn build(name: &str) -> Result<PathBuf> {
+fn build(name: &str, progress: Progress) -> Result<PathBuf> {
+    let _spinner = progress.spinner(format!("building the image of {name}"));
     let root = firmware().join("..");
     let fail = |cause: String| {
         Error::new("cannot build the firmware image")

@@ -15,16 +15,30 @@ pub enum Progress {
 impl Progress {
     /// A bar of `length` steps with a label before it.
     pub fn bar(self, label: &'static str, length: usize) -> Bar {
-        let target = match self {
-            Progress::Shown => ProgressDrawTarget::stderr(),
-            Progress::Hidden => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(Some(length as u64), target).with_message(label);
+        let bar = ProgressBar::with_draw_target(Some(length as u64), self.target()).with_message(label);
         let style = ProgressStyle::with_template("{msg:>12} [{bar:32}] {pos}/{len} {eta}");
         Bar(match style {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
             Err(_) => bar,
         })
+    }
+}
+
+impl Progress {
+    fn target(self) -> ProgressDrawTarget {
+        match self {
+            Progress::Shown => ProgressDrawTarget::stderr(),
+            Progress::Hidden => ProgressDrawTarget::hidden(),
+        }
+    }
+
+    /// A turning mark with a label, for work of unknown length.
+    pub fn spinner(self, label: impl Into<String>) -> Bar {
+        let bar = ProgressBar::with_draw_target(None, self.target()).with_message(label.into());
+        if self == Progress::Shown {
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        }
+        Bar(bar)
     }
 }
 

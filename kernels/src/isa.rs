@@ -16,6 +16,7 @@ use mote_format::Scale;
 
 /// Equally long rows of int8 values at a fixed distance from each other.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Rows<'a> {
     /// The values; row `i` starts at `i * stride`.
     pub data: &'a [i8],
@@ -44,6 +45,7 @@ impl<'a> Rows<'a> {
 
 /// The taps of one window of a channels-last image; every one lies inside the image.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Taps<'a> {
     /// The values; the first is channel 0 of the upper left tap.
     pub data: &'a [i8],

@@ -46,6 +46,7 @@ pub fn float(acc: i32, mult: f32, min: i32, max: i32) -> i32 {
 
 /// What turns the sum of one channel into int8.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Output {
     /// The rounding profile.
     pub round: Rounding,
@@ -75,6 +76,7 @@ impl Output {
 
 /// Requantization with a multiplier per channel.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Channels<'a> {
     /// Added to the sums first.
     pub bias: &'a [i32],

@@ -118,14 +118,19 @@ impl Kernels {
         COLUMNS.iter().copied().filter(|k| (k.present)())
     }
 
+    /// The fastest set that this machine has and that `mask`, asked by name, lets through.
+    pub fn detect(mask: impl Fn(&str) -> bool) -> Option<&'static Self> {
+        Self::available().rfind(|k| mask(k.name))
+    }
+
     /// The fastest set that this machine has.
     pub fn best() -> &'static Self {
-        Self::available().next_back().unwrap_or(COLUMNS[0])
+        Self::detect(|_| true).unwrap_or(COLUMNS[0])
     }
 
     /// The set of this name, when this machine has it.
     pub fn named(name: &str) -> Option<&'static Self> {
-        Self::available().find(|k| k.name == name)
+        Self::detect(|n| n == name)
     }
 
     /// The naive loops, the oracle of the test suites.
@@ -137,5 +142,12 @@ impl Kernels {
 impl core::fmt::Debug for Kernels {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Kernels {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.name);
     }
 }

@@ -6,6 +6,7 @@ use crate::quant::{Channels, Output};
 
 /// A tensor that a kernel reads.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct View<'a> {
     /// Dimensions.
     pub shape: Shape,
@@ -17,6 +18,7 @@ pub struct View<'a> {
 
 /// The tensor that a kernel writes.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ViewMut<'a> {
     /// Dimensions.
     pub shape: Shape,
@@ -28,6 +30,7 @@ pub struct ViewMut<'a> {
 
 /// Int8 values that an element-wise kernel reads.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum In<'a> {
     /// They lie apart from the output.
     Apart(&'a [i8]),
@@ -82,6 +85,7 @@ impl ViewMut<'_> {
 
 /// Everything that one step touches.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Io<'a> {
     /// The inputs.
     pub x: &'a [View<'a>],

@@ -58,6 +58,20 @@ impl<'a> Model<'a> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Model<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let format = &self.0;
+        defmt::write!(
+            f,
+            "{=str}: {=u16} steps, arena {=usize}",
+            format.name(),
+            format.steps_len(),
+            self.arena_bytes()
+        );
+    }
+}
+
 /// Bytes of scratch that a step's kernel needs.
 fn scratch(model: &mote_format::Model<'_>, step: &StepInfo<'_>) -> usize {
     let x = step.inputs.get(0).and_then(|id| model.tensor(id));

@@ -95,3 +95,10 @@ impl<'m, 'a> Session<'m, 'a> {
         Some(macs(model, &info))
     }
 }
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Session<'_, '_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{} on {}", self.model, self.kernels);
+    }
+}

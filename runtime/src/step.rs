@@ -51,6 +51,13 @@ impl<'s> Step<'s> {
     }
 }
 
+#[cfg(feature = "defmt")]
+impl defmt::Format for Step<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=u16} {=str} {}", self.index(), self.name(), self.kernel());
+    }
+}
+
 /// A kernel's name, such as `conv2d-i8-avx2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -7,12 +7,14 @@ use mote_kernels::quant::{dequantize, quantize};
 
 /// A tensor to read.
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tensor<'a> {
     info: TensorInfo,
     bytes: &'a [u8],
 }
 
 /// A tensor to write.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TensorMut<'a> {
     info: TensorInfo,
     bytes: &'a mut [u8],

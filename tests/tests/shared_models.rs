@@ -3,6 +3,7 @@
 
 use flate2::read::GzDecoder;
 use mote_converter::board::{BOARDS, Board, emulator_present};
+use mote_converter::progress::Progress;
 use mote_kernels::table::Kernels;
 use mote_runtime::Model;
 use mote_tests::{Case, outputs, shared, write_npz};
@@ -33,8 +34,9 @@ fn check(case: &Case, samples: usize, float_top1: f64) {
         return;
     }
     for name in BOARDS {
-        let run =
-            Board::open(name).and_then(|board| board.run(&model, &inputs)).unwrap_or_else(|e| panic!("{e}"));
+        let run = Board::open(name, Progress::Hidden)
+            .and_then(|board| board.run(&model, &inputs))
+            .unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(run.outputs, expected, "{name}");
     }
 }

@@ -26,7 +26,12 @@ pub(super) struct Bench {
 pub(super) fn main(args: &Bench) -> Result<()> {
     let bytes = model_file::read(&args.model)?;
     let model = model_file::parse(&args.model, &bytes)?;
-    let result = bench::bench(&model, model_file::kernels(args.isa.as_deref())?, args.per_layer)?;
+    let result = bench::bench(
+        &model,
+        model_file::kernels(args.isa.as_deref())?,
+        args.per_layer,
+        args.json.progress(),
+    )?;
     if args.json.print(&result)? {
         return Ok(());
     }

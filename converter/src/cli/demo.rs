@@ -120,7 +120,7 @@ fn costs(
     [float, int8]: [Accuracy; 2],
 ) -> Result<String> {
     let onnx = std::fs::metadata(network).map_or(0, |m| m.len());
-    let time = bench(model, Kernels::best(), false)?;
+    let time = bench(model, Kernels::best(), false, Progress::Shown)?;
     let row = |name: &str, float: String, int8: String| vec![name.to_owned(), float, int8];
     let bytes = |n: usize| format!("{} bytes", thousands(n as u64));
     Ok(table(
@@ -177,7 +177,7 @@ fn board(model: &Model<'_>, report: &ModelReport, answers: &[(Vec<u8>, Vec<u8>)]
         return line("QEMU is not installed, so this part is left out. `cargo xtask setup` installs it.");
     }
     let inputs: Vec<Vec<u8>> = answers.iter().map(|a| a.0.clone()).collect();
-    let board = Board::open(BOARD)?;
+    let board = Board::open(BOARD, Progress::Shown)?;
     let run = board.run(model, &inputs)?;
     let differing = run.outputs.iter().zip(answers).filter(|(board, here)| **board != here.1).count();
     if differing > 0 || run.outputs.len() != answers.len() {

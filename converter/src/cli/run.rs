@@ -74,7 +74,7 @@ pub(super) fn main(args: &Run) -> Result<()> {
     let model = model_file::parse(&args.model, &bytes)?;
     let input = input(args, &model)?;
     let (outcome, outputs) = match &args.on {
-        Some(board) => on_board(&model, &Board::open(board)?, input)?,
+        Some(board) => on_board(&model, &Board::open(board, args.json.progress())?, input)?,
         None => here(&model, args.isa.as_deref(), &input)?,
     };
     let outcome = Outcome { outputs: named(&model, &outputs, args.raw), ..outcome };

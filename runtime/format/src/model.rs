@@ -151,6 +151,7 @@ impl<'a> Model<'a> {
 ///
 /// The output is not stored: it is the next tensor in the order of writing.
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct StepInfo<'a> {
     /// Position in the program.
     pub index: u16,
@@ -170,6 +171,7 @@ pub struct StepInfo<'a> {
 
 /// Tensor indices.
 #[derive(Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ids<'a>(&'a [u8]);
 
 impl Ids<'_> {
