@@ -10,6 +10,7 @@ mod models;
 mod operators;
 mod oracle;
 mod passes;
+mod quantized;
 mod random;
 mod refusals;
 

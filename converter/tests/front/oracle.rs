@@ -139,21 +139,28 @@ fn extent(w: &Window, axis: usize, size: usize) -> usize {
 fn conv(x: &T, w: &T, bias: Option<&T>, window: &Window, groups: usize) -> T {
     let &[n, c, height, width] = x.shape() else { panic!() };
     let &[o, per_group, kh, kw] = w.shape() else { panic!() };
-    let shape = [n, o, extent(window, 0, height), extent(window, 1, width)];
+    let (rows, columns) = (extent(window, 0, height), extent(window, 1, width));
     assert_eq!(per_group * groups, c);
-    T::from_shape_fn(IxDyn(&shape), |i| {
-        let first = i[1] / (o / groups) * per_group;
-        let mut sum = bias.map_or(0.0, |b| b[i[1]]);
+    let mut y = T::zeros(IxDyn(&[n, o, rows, columns]));
+    // Plain slices: unoptimized, indexing through a shape takes most of the time.
+    let (xs, ws, ys) = (x.as_slice().unwrap(), w.as_slice().unwrap(), y.as_slice_mut().unwrap());
+    for (at, sum) in ys.iter_mut().enumerate() {
+        let (column, row) = (at % columns, at / columns % rows);
+        let (out, image) = (at / columns / rows % o, at / columns / rows / o);
+        let first = image * c + out / (o / groups) * per_group;
+        *sum = bias.map_or(0.0, |b| b[out]);
         for (dy, dx) in (0..kh).flat_map(|dy| (0..kw).map(move |dx| (dy, dx))) {
-            let (y, z) = (tap(window, 0, i[2], dy, height), tap(window, 1, i[3], dx, width));
-            if let (Some(y), Some(z)) = (y, z) {
-                for ch in 0..per_group {
-                    sum += x[[i[0], first + ch, y, z]] * w[[i[1], ch, dy, dx]];
-                }
+            let (py, px) = (tap(window, 0, row, dy, height), tap(window, 1, column, dx, width));
+            let (Some(py), Some(px)) = (py, px) else { continue };
+            let (mut i, mut j) = ((first * height + py) * width + px, (out * per_group * kh + dy) * kw + dx);
+            for _ in 0..per_group {
+                *sum += xs[i] * ws[j];
+                i += height * width;
+                j += kh * kw;
             }
         }
-        sum
-    })
+    }
+    y
 }
 
 fn pool(x: &T, w: &Window, f: impl Fn(&[f32]) -> f32) -> T {

@@ -6,7 +6,7 @@ use crate::ir::{Activation, Node};
 use crate::program::{Operand, Tensor};
 use crate::quantize::params::Range;
 use crate::quantize::weights::{ROUNDING, i8s};
-use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Softmax};
+use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Shape, Softmax};
 use mote_kernels::quant::{dequantize, quantize, scale_of};
 
 /// Bits by which the inputs of a sum are widened before they are brought to one scale.
@@ -63,21 +63,23 @@ impl Lowering<'_> {
             let values: Vec<i8> = floats.iter().map(|&v| quantize(v, quant)).collect();
             return Ok((self.program.constant(&value.name, &dims, quant, &values), quant));
         }
-        let (mut place, quant) = self.operand(node, i)?;
+        let (place, quant) = self.operand(node, i)?;
         let wide = shape(&value.name, &dims)?;
         if sign < 0.0 {
-            place = self.push_negation(node, place, wide, quant);
-        } else if dims.len() != value.shape.len() {
-            place = self.push_between(node, Kernel::Reshape(Reshape {}), place, wide, quant);
+            return Ok(self.push_negation(node, place, wide, quant));
         }
-        Ok((place, quant))
+        if dims.len() == value.shape.len() {
+            return Ok((place, quant));
+        }
+        Ok((self.push_between(node, Kernel::Reshape(Reshape {}), place, wide, quant), quant))
     }
 
-    /// `−x` at the scale of `x`, with the zero point mirrored as far as int8 allows.
-    fn push_negation(&mut self, node: &Node, x: Operand, shape: mote_format::Shape, quant: Quant) -> Operand {
-        let table: Vec<i8> = (-128..=127i8).map(|q| quantize(-dequantize(q, quant), quant)).collect();
+    /// `−x`, exactly: `!q` at the mirrored zero point.
+    fn push_negation(&mut self, node: &Node, x: Operand, shape: Shape, quant: Quant) -> (Operand, Quant) {
+        let table: Vec<i8> = (-128..=127i8).map(|q| !q).collect();
         let table = i8s(&mut self.program.writer, &table);
-        self.push_between(node, Kernel::Lut(Lut { table }), x, shape, quant)
+        let mirrored = Quant { zero: -1 - quant.zero, ..quant };
+        (self.push_between(node, Kernel::Lut(Lut { table }), x, shape, mirrored), mirrored)
     }
 
     /// Functions that only clamp are requantizations with bounds; all others are tables.
