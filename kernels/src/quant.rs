@@ -30,8 +30,14 @@ pub fn double(acc: i32, mult: i32, shift: i32) -> i32 {
 /// Profile *single*: one 64-bit product, shifted once, half up; truncated to 32 bits.
 #[inline(always)]
 pub fn single(acc: i32, mult: i32, shift: i32) -> i32 {
+    let product = i64::from(acc) * i64::from(mult);
+    if shift <= -2 {
+        // The half that is added is a multiple of 2^32 here, so the low word cannot change the result.
+        let right = (-1 - shift) as u32;
+        return ((product >> 32) as i32 + (1 << (right - 1))) >> right;
+    }
     let right = (31 - shift) as u32;
-    ((i64::from(acc) * i64::from(mult) + (1i64 << (right - 1))) >> right) as i32
+    ((product + (1i64 << (right - 1))) >> right) as i32
 }
 
 /// Profile *float*: a float product held between the bounds, then rounded half to even. The bounds are those of
@@ -100,10 +106,25 @@ impl<'a> Channels<'a> {
     /// Requantizes one sum per channel.
     #[inline(always)]
     pub fn apply(&self, acc: &[i32], y: &mut [i8]) {
-        let shift = self.shift.iter().copied().chain(core::iter::repeat(0));
-        let scales = self.mult.iter().zip(shift).map(|(&mult, shift)| Scale { mult, shift });
-        for ((y, (&acc, &bias)), scale) in y.iter_mut().zip(acc.iter().zip(self.bias)).zip(scales) {
-            *y = self.output.apply(acc.wrapping_add(bias), scale);
+        let (min, max) = (i32::from(self.output.min), i32::from(self.output.max));
+        let zero = self.output.zero;
+        match self.output.round {
+            Rounding::Double => self.each(acc, self.shift, y, double),
+            Rounding::Single => self.each(acc, self.shift, y, single),
+            Rounding::Float => self.each(acc, &[0; 0], y, |acc, mult, _| {
+                float(acc, f32::from_bits(mult as u32), min - zero, max - zero)
+            }),
+        }
+    }
+
+    /// One profile for all channels, so that the choice is made once. Exponents may be missing, then they are 0.
+    #[inline(always)]
+    fn each(&self, acc: &[i32], shift: &[i8], y: &mut [i8], scaled: impl Fn(i32, i32, i32) -> i32) {
+        let (min, max) = (i32::from(self.output.min), i32::from(self.output.max));
+        let sums = acc.iter().zip(self.bias).map(|(&acc, &bias)| acc.wrapping_add(bias));
+        for (i, ((y, sum), &mult)) in y.iter_mut().zip(sums).zip(self.mult).enumerate() {
+            let shift = shift.get(i).map_or(0, |&s| s.into());
+            *y = scaled(sum, mult, shift).wrapping_add(self.output.zero).clamp(min, max) as i8;
         }
     }
 }

@@ -2,39 +2,33 @@
 
 use crate::view::{In, Io, View};
 
-/// `y = f(a, b)` for every element of the output, row of channels by row of channels.
+/// A function of two elements. A trait rather than a closure, so that the loops below can insist on inlining it.
+pub(super) trait Pairwise {
+    /// The output for one element of each input.
+    fn at(&self, a: i8, b: i8) -> i8;
+}
+
+/// `y = f(a, b)` for every element of the output.
 #[inline(always)]
-pub(super) fn zip(io: &mut Io<'_>, f: impl Fn(i8, i8) -> i8) {
-    let dims = io.y.nhwc();
-    let strides = [strides(io.x[0].nhwc()), strides(io.x[1].nhwc())];
-    let values = [io.x[0].values(), io.x[1].values()];
-    let rows = dims[0] * dims[1] * dims[2];
-    for (r, y) in io.y.i8s().chunks_exact_mut(dims[3]).enumerate().take(rows) {
-        let at = [r / dims[2] / dims[1], r / dims[2] % dims[1], r % dims[2]];
-        let row = |i: usize| -> usize { at.iter().zip(strides[i]).map(|(a, s)| a * s).sum() };
-        let step = [strides[0][3], strides[1][3]];
-        match values {
-            [In::Apart(a), In::Apart(b)] => {
-                let (a, b) = (&a[row(0)..], &b[row(1)..]);
-                for (c, y) in y.iter_mut().enumerate() {
-                    *y = f(a[c * step[0]], b[c * step[1]]);
-                }
-            }
-            [In::Same, In::Apart(b)] => {
-                let b = &b[row(1)..];
-                y.iter_mut().enumerate().for_each(|(c, y)| *y = f(*y, b[c * step[1]]));
-            }
-            [In::Apart(a), In::Same] => {
-                let a = &a[row(0)..];
-                y.iter_mut().enumerate().for_each(|(c, y)| *y = f(a[c * step[0]], *y));
-            }
-            [In::Same, In::Same] => y.iter_mut().for_each(|y| *y = f(*y, *y)),
+pub(super) fn zip(io: &mut Io<'_>, f: &impl Pairwise) {
+    if io.x[0].shape != io.y.shape || io.x[1].shape != io.y.shape {
+        return naive(io, f);
+    }
+    let (a, b) = (io.x[0].values(), io.x[1].values());
+    let y = io.y.i8s();
+    match (a, b) {
+        (In::Apart(a), In::Apart(b)) => {
+            y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (&a, &b))| *y = f.at(a, b));
         }
+        (In::Same, In::Apart(b)) => y.iter_mut().zip(b).for_each(|(y, &b)| *y = f.at(*y, b)),
+        (In::Apart(a), In::Same) => y.iter_mut().zip(a).for_each(|(y, &a)| *y = f.at(a, *y)),
+        (In::Same, In::Same) => y.iter_mut().for_each(|y| *y = f.at(*y, *y)),
     }
 }
 
-/// The definition: `y = f(a, b)`, each element found by its index.
-pub(super) fn naive(io: &mut Io<'_>, f: impl Fn(i8, i8) -> i8) {
+/// The definition: each element found by its index. Also what runs where an input repeats.
+#[inline(never)]
+pub(super) fn naive(io: &mut Io<'_>, f: &dyn Pairwise) {
     let dims = io.y.nhwc();
     let find = |x: &View<'_>, y: &[i8], i: usize| {
         let at = [
@@ -49,15 +43,6 @@ pub(super) fn naive(io: &mut Io<'_>, f: impl Fn(i8, i8) -> i8) {
     let (a, b) = (io.x[0], io.x[1]);
     let y = io.y.i8s();
     for i in 0..y.len() {
-        y[i] = f(find(&a, y, i), find(&b, y, i));
+        y[i] = f.at(find(&a, y, i), find(&b, y, i));
     }
-}
-
-/// Elements from one index to the next along each dimension; 0 where the input repeats.
-fn strides([n, h, w, c]: [usize; 4]) -> [usize; 4] {
-    let mut strides = [h * w * c, w * c, c, 1];
-    for (stride, length) in strides.iter_mut().zip([n, h, w, c]) {
-        *stride *= usize::from(length > 1);
-    }
-    strides
 }

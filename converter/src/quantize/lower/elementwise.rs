@@ -13,13 +13,14 @@ use mote_kernels::quant::{dequantize, quantize, scale_of};
 const LEFT: u8 = 20;
 
 impl Lowering<'_> {
-    /// `a + sign · b`. Both inputs go to twice the larger scale, so that their sum cannot overflow, as in TFLite.
+    /// `a + sign · b`. Both inputs go to eight times the larger scale: their sum cannot
+    /// overflow, and their multipliers are so small that one high multiply and one shift apply them.
     pub(super) fn add(&mut self, node: &Node, sign: f32) -> Result<()> {
         let (a, qa) = self.broadcast(node, 0, 1.0)?;
         let (b, qb) = self.broadcast(node, 1, sign)?;
         let y = self.params.of(self.graph, node.output)?;
         let (min, max) = self.bounds(node)?;
-        let common = 2.0 * f64::from(qa.scale).max(f64::from(qb.scale));
+        let common = 8.0 * f64::from(qa.scale).max(f64::from(qb.scale));
         let op = Add {
             a: scale_of(f64::from(qa.scale) / common),
             b: scale_of(f64::from(qb.scale) / common),

@@ -1,0 +1,37 @@
+//! From an int8 `.tflite` file to a program, without a float network in between.
+//!
+//! ```text
+//! bytes ─ file.rs ─▶ tensors and operators, every index checked ─ lower.rs ─▶ program
+//! ```
+//!
+//! The file's own scales are kept, and each operator is given the rounding with which LiteRT's reference kernels
+//! (`BUILTIN_REF`) compute it: the outputs are theirs, bit for bit. `docs/tflite.md` says which operator follows what.
+//! Nothing is optimised here.
+
+mod dense;
+mod elementwise;
+mod file;
+mod layout;
+mod lower;
+mod operators;
+mod reduce;
+mod table;
+mod window;
+
+use crate::error::Result;
+use crate::program::Program;
+
+/// Imports the bytes of a `.tflite` file.
+pub fn program(bytes: &[u8]) -> Result<Program> {
+    lower::lower(&file::read(bytes)?)
+}
+
+/// Whether a file is a TFLite model, by the identifier that its format demands.
+pub fn is_tflite(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"TFL3")
+}
+
+/// The operators that can be imported, in alphabetical order: name, the rounding with which it computes, limits.
+pub fn supported() -> Vec<[&'static str; 3]> {
+    operators::OPERATORS.iter().map(|row| [row.name, row.rounding, row.note]).collect()
+}

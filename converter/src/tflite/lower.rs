@@ -1,0 +1,266 @@
+//! Operators to steps: what all families of operators share. Each family has a file beside this one.
+
+use super::file::{File, Node, Tensor};
+use super::operators;
+use crate::error::{Error, Result};
+use crate::program::{self, Operand, Program, Step};
+use mote_format::{DType, Op as Kernel, Quant, Reshape, Shape};
+use mote_kernels::quant::quantize;
+use tract_tflite::tflite::{ActivationFunctionType, TensorType};
+
+/// Lowers a whole file.
+pub(super) fn lower(file: &File<'_>) -> Result<Program> {
+    refuse_unknown(file)?;
+    let places = vec![None; file.tensors.len()];
+    let mut lowering = Lowering { file, program: Program::default(), places };
+    for &t in &file.inputs {
+        let tensor = lowering.tensor(t).map_err(|cause| end_error(file, "input", t, cause))?;
+        lowering.program.tensors.push(tensor);
+        lowering.places[t] = Some(lowering.program.tensors.len() - 1);
+    }
+    lowering.program.inputs = file.inputs.len();
+    for node in &file.nodes {
+        if let Some(row) = operators::find(node) {
+            (row.lower)(&mut lowering, node)?;
+        }
+    }
+    for &t in &file.outputs {
+        let place = lowering.places[t].filter(|&p| p >= file.inputs.len()).ok_or_else(|| {
+            end_error(file, "output", t, "no operator computes it from the input".to_owned())
+        })?;
+        lowering.program.outputs.push(place);
+    }
+    Ok(lowering.program)
+}
+
+/// Operators that nothing here knows, all at once.
+fn refuse_unknown(file: &File<'_>) -> Result<()> {
+    let unknown: Vec<String> = file
+        .nodes
+        .iter()
+        .filter(|n| operators::find(n).is_none())
+        .map(|n| format!("{} at {}", n.name, position(file, n)))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new("the model has operators that cannot be imported")
+        .cause(unknown.join("\n"))
+        .remedy(format!("supported are {}", operators::names())))
+}
+
+fn position(file: &File<'_>, node: &Node<'_>) -> String {
+    let output = node.outputs.first().map_or("", |&t| &file.tensors[t].name);
+    format!("operator {}, output \"{output}\"", node.index)
+}
+
+fn end_error(file: &File<'_>, which: &str, t: usize, cause: String) -> Error {
+    Error::new("cannot import the model")
+        .at(format!("{which} \"{}\"", file.tensors[t].name))
+        .cause(cause)
+        .remedy("export a model that is quantized to int8 throughout and computes its outputs from its inputs")
+}
+
+/// A lowering in progress.
+pub(super) struct Lowering<'a> {
+    pub(super) file: &'a File<'a>,
+    pub(super) program: Program,
+    /// Which tensor of the program holds each tensor of the file.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Lowering<'a> {
+    /// An error about one operator.
+    pub(super) fn refuse(&self, node: &Node<'_>, cause: impl Into<String>) -> Error {
+        Error::new("cannot import an operator")
+            .at(format!("{} ({})", position(self.file, node), node.name))
+            .cause(cause)
+            .remedy("see docs/tflite.md for what each operator may be, and export the model accordingly")
+    }
+
+    /// The options of an operator; an error where it has none, or those of another operator.
+    pub(super) fn options<T>(&self, node: &Node<'_>, options: Option<T>) -> Result<T> {
+        options.ok_or_else(|| self.refuse(node, "its options are missing"))
+    }
+
+    /// Input `i`.
+    pub(super) fn input(&self, node: &Node<'_>, i: usize) -> Result<&'a Tensor<'a>> {
+        Ok(&self.file.tensors[self.input_id(node, i)?])
+    }
+
+    /// Input `i`, where there is one.
+    pub(super) fn optional(&self, node: &Node<'_>, i: usize) -> Option<&'a Tensor<'a>> {
+        node.inputs.get(i).copied().flatten().map(|t| &self.file.tensors[t])
+    }
+
+    fn input_id(&self, node: &Node<'_>, i: usize) -> Result<usize> {
+        let id = node.inputs.get(i).copied().flatten();
+        id.ok_or_else(|| self.refuse(node, format!("its input {i} is missing")))
+    }
+
+    /// The output of an operator that has one.
+    pub(super) fn output(&self, node: &Node<'_>) -> Result<&'a Tensor<'a>> {
+        Ok(&self.file.tensors[self.output_id(node)?])
+    }
+
+    fn output_id(&self, node: &Node<'_>) -> Result<usize> {
+        match node.outputs[..] {
+            [t] => Ok(t),
+            _ => Err(self.refuse(node, format!("it has {} outputs", node.outputs.len()))),
+        }
+    }
+
+    /// Scale and zero point of an int8 tensor.
+    pub(super) fn quant(&self, node: &Node<'_>, tensor: &Tensor<'_>) -> Result<Quant> {
+        quant(tensor).map_err(|cause| self.refuse(node, cause))
+    }
+
+    /// Where the int8 values of input `i` lie, and their scale. A constant is stored here.
+    pub(super) fn operand(&mut self, node: &Node<'_>, i: usize) -> Result<(Operand, Quant)> {
+        let tensor = self.input(node, i)?;
+        let quant = self.quant(node, tensor)?;
+        Ok((self.place(node, i, &tensor.dims)?, quant))
+    }
+
+    /// The values of input `i` in another shape of as many elements.
+    pub(super) fn place(&mut self, node: &Node<'_>, i: usize, dims: &[usize]) -> Result<Operand> {
+        let id = self.input_id(node, i)?;
+        let tensor = &self.file.tensors[id];
+        let wide = shape(dims).map_err(|cause| self.refuse(node, cause))?;
+        if wide.elements() != tensor.dims.iter().product::<usize>() {
+            return Err(self.refuse(node, format!("its input of shape {:?} is no {dims:?}", tensor.dims)));
+        }
+        if let Some(values) = tensor.i8s() {
+            let quant = self.quant(node, tensor)?;
+            return Ok(self.program.constant(&tensor.name, dims, quant, &values));
+        }
+        let place = self.places[id]
+            .ok_or_else(|| self.refuse(node, format!("its input \"{}\" is constant", tensor.name)))?;
+        if dims == tensor.dims {
+            return Ok(Operand::Arena(place));
+        }
+        let name = format!("{}/{}", tensor.name, self.program.steps.len());
+        let wide = program::Tensor { name, shape: wide, ..self.program.tensors[place].clone() };
+        Ok(Operand::Arena(self.append(node, Kernel::Reshape(Reshape {}), &[Operand::Arena(place)], wide)))
+    }
+
+    /// Appends the step that computes an operator's only output.
+    pub(super) fn push(&mut self, node: &Node<'_>, op: Kernel, inputs: &[Operand]) -> Result<()> {
+        let id = self.output_id(node)?;
+        let tensor = self.tensor(id).map_err(|cause| self.refuse(node, cause))?;
+        self.places[id] = Some(self.append(node, op, inputs, tensor));
+        Ok(())
+    }
+
+    fn append(&mut self, node: &Node<'_>, op: Kernel, inputs: &[Operand], tensor: program::Tensor) -> usize {
+        let name = node.outputs.first().map_or("", |&t| &self.file.tensors[t].name);
+        self.program.push(Step { node: name.to_owned(), op, inputs: inputs.to_vec() }, tensor)
+    }
+
+    /// The tensor of the program that holds one of the file; or why there is none.
+    fn tensor(&self, t: usize) -> Result<program::Tensor, String> {
+        let tensor = &self.file.tensors[t];
+        let (dtype, quant) = match tensor.kind {
+            TensorType::INT8 => (DType::I8, quant(tensor)?),
+            TensorType::FLOAT32 => (DType::F32, Quant { scale: 1.0, zero: 0 }),
+            TensorType::INT32 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
+            kind => return Err(format!("\"{}\" is {}; activations are int8", tensor.name, kind_name(kind))),
+        };
+        Ok(program::Tensor {
+            name: tensor.name.clone(),
+            dtype,
+            shape: shape(&tensor.dims)?,
+            quant,
+            value: None,
+        })
+    }
+
+    /// An error unless the tensor is a float one.
+    pub(super) fn float(&self, node: &Node<'_>, tensor: &Tensor<'_>) -> Result<()> {
+        if tensor.kind == TensorType::FLOAT32 {
+            return Ok(());
+        }
+        Err(self.refuse(node, format!("\"{}\" is {}, not float", tensor.name, kind_name(tensor.kind))))
+    }
+
+    /// An error unless input 0 and the output are int8 at one scale.
+    pub(super) fn keeps_scale(&self, node: &Node<'_>, i: usize) -> Result<Quant> {
+        let (x, y) = (self.quant(node, self.input(node, i)?)?, self.quant(node, self.output(node)?)?);
+        // LiteRT takes scales that are this close for the same one.
+        if x.zero == y.zero && (x.scale - y.scale).abs() <= 1e-6 {
+            return Ok(y);
+        }
+        Err(self.refuse(node, format!("its input has {x:?}, its output {y:?}, and it keeps the scale")))
+    }
+
+    /// Bounds of the output with a fused activation, as in `CalculateActivationRangeQuantized`.
+    pub(super) fn bounds(
+        &self,
+        node: &Node<'_>,
+        y: Quant,
+        activation: ActivationFunctionType,
+    ) -> Result<(i8, i8)> {
+        let (low, high) = match activation {
+            ActivationFunctionType::NONE => return Ok((-128, 127)),
+            ActivationFunctionType::RELU => (0.0, f32::INFINITY),
+            ActivationFunctionType::RELU6 => (0.0, 6.0),
+            ActivationFunctionType::RELU_N1_TO_1 => (-1.0, 1.0),
+            other => {
+                let name = other.variant_name().unwrap_or("unknown");
+                return Err(self.refuse(node, format!("its fused activation is {name}")));
+            }
+        };
+        Ok((quantize(low, y), if high == f32::INFINITY { 127 } else { quantize(high, y) }))
+    }
+
+    /// A parameter in the width that the format has for it.
+    pub(super) fn narrow<T: TryFrom<i64>>(&self, node: &Node<'_>, what: &str, value: i64) -> Result<T> {
+        T::try_from(value).map_err(|_| self.refuse(node, format!("its {what} is {value}")))
+    }
+
+    /// The values of input `i`, a constant of integers.
+    pub(super) fn integers(&self, node: &Node<'_>, i: usize) -> Result<Vec<i64>> {
+        let tensor = self.input(node, i)?;
+        tensor
+            .integers()
+            .ok_or_else(|| self.refuse(node, format!("\"{}\" is not a constant of integers", tensor.name)))
+    }
+
+    /// An error where the file's shape of the output is not what the operator makes.
+    pub(super) fn expect_shape(&self, node: &Node<'_>, dims: &[usize]) -> Result<()> {
+        let y = self.output(node)?;
+        if y.dims == dims {
+            return Ok(());
+        }
+        Err(self.refuse(node, format!("its output is {:?} in the file and {dims:?} computed", y.dims)))
+    }
+}
+
+/// Scale and zero point of an int8 tensor, or why it has none.
+fn quant(tensor: &Tensor<'_>) -> Result<Quant, String> {
+    let name = &tensor.name;
+    if tensor.kind != TensorType::INT8 {
+        return Err(format!("\"{name}\" is {}, not int8", kind_name(tensor.kind)));
+    }
+    let &[scale] = &tensor.scales[..] else {
+        return Err(format!("\"{name}\" has {} scales where it needs one", tensor.scales.len()));
+    };
+    let zero = tensor.zeros.first().copied().unwrap_or(0);
+    if !(scale.is_finite() && scale > 0.0 && (-128..=127).contains(&zero)) {
+        return Err(format!("\"{name}\" has scale {scale} and zero point {zero}"));
+    }
+    Ok(Quant { scale, zero: zero as i32 })
+}
+
+/// A shape of the format, or why there is none.
+pub(super) fn shape(dims: &[usize]) -> Result<Shape, String> {
+    let small: Option<Vec<u32>> = dims.iter().map(|&d| u32::try_from(d).ok()).collect();
+    small.and_then(|d| Shape::new(&d)).ok_or_else(|| {
+        format!("a shape is {dims:?}; at most six dimensions, none of them 0, and 2^31 elements are possible")
+    })
+}
+
+/// A type's name in lower case.
+pub(super) fn kind_name(kind: TensorType) -> String {
+    kind.variant_name().map_or_else(|| format!("of type {}", kind.0), str::to_lowercase)
+}
