@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use super::{Isa, Rows};
+use super::{Isa, Rows, Taps};
 
 /// Proof that the processor has the DSP extension.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +35,60 @@ impl Isa for ArmDsp {
     fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line {
         dot(x, w)
     }
+
+    /// Four channels at a time: their bytes are one word of each tap.
+    #[inline(always)]
+    fn depthwise(self, x: Taps<'_>, w: &[i8], channels: usize, c: usize, acc: &mut [i32]) {
+        let mut quads = acc.chunks_exact_mut(4);
+        let mut at = c;
+        for acc in &mut quads {
+            acc.copy_from_slice(&depthwise_quad(x, w, channels, at));
+            at += 4;
+        }
+        let rest = quads.into_remainder();
+        for (k, acc) in rest.iter_mut().enumerate() {
+            let taps = x.channels(at + k, 1).zip(w.chunks_exact(channels));
+            *acc = taps.fold(0, |sum, (x, w)| sum.wrapping_add(i32::from(x[0]) * i32::from(w[at + k])));
+        }
+    }
+}
+
+/// Sums over the taps of the four channels from `c` on. The views that the format's check has accepted hold them all.
+#[inline(always)]
+fn depthwise_quad(x: Taps<'_>, w: &[i8], channels: usize, c: usize) -> [i32; 4] {
+    let mut sums = [0i32; 4];
+    let last = x.h.saturating_sub(1) * x.row + x.w.saturating_sub(1) * x.col + c;
+    let last_weight = (x.h * x.w).saturating_sub(1) * channels + c;
+    if last + 4 > x.data.len() || last_weight + 4 > w.len() {
+        return sums;
+    }
+    let mut weight = c;
+    for i in 0..x.h {
+        let mut at = i * x.row + c;
+        for _ in 0..x.w {
+            // SAFETY: `at` is at most `last`, and `weight` at most `last_weight`: four bytes are there.
+            let (x0, w0) = unsafe { (word_at(x.data, at), word_at(w, weight)) };
+            let ((x02, x13), (w02, w13)) = (widen(x0), widen(w0));
+            sums[0] = smlabb(sums[0], x02, w02);
+            sums[1] = smlabb(sums[1], x13, w13);
+            sums[2] = smlatt(sums[2], x02, w02);
+            sums[3] = smlatt(sums[3], x13, w13);
+            at += x.col;
+            weight += channels;
+        }
+    }
+    sums
+}
+
+/// Four bytes from `at`.
+///
+/// # Safety
+/// They must lie in the row.
+#[inline(always)]
+unsafe fn word_at(row: &[i8], at: usize) -> i32 {
+    debug_assert!(at + 4 <= row.len());
+    // SAFETY: the caller's promise; the read may be unaligned.
+    unsafe { row.as_ptr().add(at).cast::<i32>().read_unaligned() }
 }
 
 /// Bytes 0 and 2, and bytes 1 and 3, as signed 16-bit halves.
@@ -50,16 +104,30 @@ fn widen(word: i32) -> (i32, i32) {
     (even, odd)
 }
 
-/// `acc` plus the products of the two pairs of halves. Sets the sticky Q flag when the sum overflows, which
-/// nothing reads.
-#[inline(always)]
-fn smlad(acc: i32, a: i32, b: i32) -> i32 {
-    let sum: i32;
-    // SAFETY: only writes its destination register; the build has the DSP extension.
-    unsafe {
-        asm!("smlad {0}, {1}, {2}, {3}", out(reg) sum, in(reg) a, in(reg) b, in(reg) acc, options(pure, nomem, nostack));
-    }
-    sum
+macro_rules! multiply_accumulate {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[inline(always)]
+        fn $name(acc: i32, a: i32, b: i32) -> i32 {
+            let sum: i32;
+            // SAFETY: writes its destination register, and the sticky Q flag, which nothing reads; the build has the
+            // DSP extension.
+            unsafe {
+                asm!(concat!(stringify!($name), " {0}, {1}, {2}, {3}"), out(reg) sum, in(reg) a, in(reg) b,
+                    in(reg) acc, options(pure, nomem, nostack));
+            }
+            sum
+        }
+    )*};
+}
+
+multiply_accumulate! {
+    /// `acc` plus the products of both pairs of halves.
+    smlad
+    /// `acc` plus the product of the lower halves.
+    smlabb
+    /// `acc` plus the product of the upper halves.
+    smlatt
 }
 
 /// The dot products of `M` rows with two; what is left of a row after whole words is done one by one.
@@ -70,11 +138,8 @@ fn dot<const M: usize>(x: Rows<'_>, w: Rows<'_>) -> [[i32; 2]; M] {
     let x: [&[i8]; M] = core::array::from_fn(|i| &x.row(i)[..len]);
     let whole = len & !3;
     let mut acc = [[0i32; 2]; M];
-    let word = |row: &[i8], k: usize| {
-        debug_assert!(k + 4 <= row.len());
-        // SAFETY: `k + 4 <= whole`, which is at most `len`, the length to which every row is cut.
-        unsafe { row.as_ptr().add(k).cast::<i32>().read_unaligned() }
-    };
+    // SAFETY: every caller passes `k` with `k + 4 <= whole`, which is at most `len`, the length to which every row is cut.
+    let word = |row: &[i8], k: usize| unsafe { word_at(row, k) };
     for k in (0..whole).step_by(4) {
         let (w0, w1) = (widen(word(w0, k)), widen(word(w1, k)));
         for (acc, x) in acc.iter_mut().zip(x) {
