@@ -6,25 +6,18 @@ use crate::field::{Pads, Stride};
 use crate::ops::{AvgPool2d, Conv2d, DepthwiseConv2d, FullyConnected, MaxPool2d, SumPool2d};
 use crate::tensor::TensorInfo;
 
-/// A sliding window; `check` proves that each of its positions is what the output's shape says.
-struct Window {
-    kernel: [u16; 2],
-    stride: Stride,
-    dilation: Stride,
-    pads: Pads,
-}
+/// A sliding window as an operator gives it: kernel, stride, dilation, padding.
+type Window = ([u16; 2], Stride, Stride, Pads);
 
-impl Window {
-    fn check(&self, x: &TensorInfo, y: &TensorInfo) -> Result<([usize; 4], [usize; 4]), Reason> {
-        require(x.shape.rank() == 4 && y.shape.rank() == 4, Reason::Shape)?;
-        let x = x.shape.nhwc().ok_or(Reason::Shape)?;
-        let y = y.shape.nhwc().ok_or(Reason::Shape)?;
-        require(x[0] == y[0], Reason::Shape)?;
-        let (s, d, p) = (self.stride, self.dilation, self.pads);
-        axis(x[1], y[1], self.kernel[0], s.h, d.h, (p.top, p.bottom))?;
-        axis(x[2], y[2], self.kernel[1], s.w, d.w, (p.left, p.right))?;
-        Ok((x, y))
-    }
+/// Proves that each position of a window is what the output's shape says; gives both shapes as `[n, h, w, c]`.
+fn slide((kernel, s, d, p): Window, x: &TensorInfo, y: &TensorInfo) -> Result<[[usize; 4]; 2], Reason> {
+    require(x.shape.rank() == 4 && y.shape.rank() == 4, Reason::Shape)?;
+    let x = x.shape.nhwc().ok_or(Reason::Shape)?;
+    let y = y.shape.nhwc().ok_or(Reason::Shape)?;
+    require(x[0] == y[0], Reason::Shape)?;
+    axis(x[1], y[1], kernel[0], s.h, d.h, (p.top, p.bottom))?;
+    axis(x[2], y[2], kernel[1], s.w, d.w, (p.left, p.right))?;
+    Ok([x, y])
 }
 
 /// The output length follows from the input's, and every window reaches into the input: it starts before the
@@ -45,13 +38,8 @@ fn product(factors: &[usize]) -> Result<usize, Reason> {
 impl Conv2d {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
         let (x, y) = io.int8()?;
-        let window = Window {
-            kernel: [self.kh, self.kw],
-            stride: self.stride,
-            dilation: self.dilation,
-            pads: self.pads,
-        };
-        let (x, y) = window.check(&x, &y)?;
+        let window = ([self.kh, self.kw], self.stride, self.dilation, self.pads);
+        let [x, y] = slide(window, &x, &y)?;
         let groups = usize::from(self.groups);
         require(groups > 0 && x[3] % groups == 0 && y[3] % groups == 0, Reason::Parameter)?;
         let weights = product(&[y[3], self.kh.into(), self.kw.into(), x[3] / groups])?;
@@ -64,13 +52,8 @@ impl Conv2d {
 impl DepthwiseConv2d {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
         let (x, y) = io.int8()?;
-        let window = Window {
-            kernel: [self.kh, self.kw],
-            stride: self.stride,
-            dilation: self.dilation,
-            pads: self.pads,
-        };
-        let (x, y) = window.check(&x, &y)?;
+        let window = ([self.kh, self.kw], self.stride, self.dilation, self.pads);
+        let [x, y] = slide(window, &x, &y)?;
         require(y[3] % x[3] == 0, Reason::Shape)?;
         io.constant(self.weights, product(&[self.kh.into(), self.kw.into(), y[3]])?, 1)?;
         io.constant(self.bias, y[3], 4)?;
@@ -92,8 +75,7 @@ impl FullyConnected {
 /// Pools keep the channels and have dense windows that always reach into the input.
 fn pool(io: &Operands<'_>, kernel: [u16; 2], stride: Stride, pads: Pads) -> Check {
     let (x, y) = io.int8()?;
-    let window = Window { kernel, stride, dilation: Stride { h: 1, w: 1 }, pads };
-    let (x, y) = window.check(&x, &y)?;
+    let [x, y] = slide((kernel, stride, Stride { h: 1, w: 1 }, pads), &x, &y)?;
     require(x[3] == y[3], Reason::Shape)
 }
 
