@@ -26,6 +26,7 @@ pub struct Cli {
 const EXAMPLES: &str = "Examples:
   mote demo
   mote convert net.onnx -o net.mote --calib photos/ --scale 1/255
+  mote convert net.tflite -o net.mote
   mote run net.mote --input cat.png
   mote run net.mote --input x.npy --on qemu-m4
   mote eval net.mote --data validation/
@@ -36,7 +37,7 @@ Exit codes: 0 done, 1 it failed (the error says where, why and what to do), 2 wr
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Convert a float ONNX network to an int8 model
+    /// Convert a float ONNX network or an int8 TFLite model
     Convert(convert::Convert),
     /// Run a model once, here or on an emulated board
     Run(run::Run),
@@ -65,7 +66,7 @@ pub fn main(cli: Cli) -> Result<()> {
 /// How samples become inputs of a float network.
 #[derive(Debug, Args)]
 struct Preparation {
-    /// Shape of the input, as the network has it: 1,3,96,96 or NAME=1,3,96,96
+    /// Shape of the input, as the network has it: 1,3,96,96 or NAME:1,3,96,96
     #[arg(long, value_name = "SHAPE")]
     input_shape: Vec<String>,
     /// Subtracted from every value of a sample: one number, or one a channel
