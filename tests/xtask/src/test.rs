@@ -105,12 +105,12 @@ fn self_checks(run: &mut Run) -> Result<()> {
 
 fn tests(run: &mut Run) -> Result<()> {
     let mut command = cargo(&root());
-    match (setup::has_nextest(), run.full) {
-        (true, false) => command.args(["nextest", "run", "--workspace"]),
-        (true, true) => command.args(["nextest", "run", "--workspace", "--run-ignored", "all"]),
-        (false, false) => command.args(["test", "--workspace", "--all-targets"]),
-        (false, true) => command.args(["test", "--workspace", "--all-targets", "--", "--include-ignored"]),
-    };
+    let nextest = setup::has_nextest();
+    command.args(if nextest { ["nextest", "run"].as_slice() } else { &["test", "--all-targets"] });
+    command.args(["--workspace", "--no-fail-fast"]);
+    if run.full {
+        command.args(if nextest { ["--run-ignored", "all"] } else { ["--", "--include-ignored"] });
+    }
     if run.full {
         command.env("PROPTEST_CASES", MANY_CASES);
     }
