@@ -1,4 +1,5 @@
-//! The whole way from an ONNX file to a model: import, passes, calibration, lowering, plan, bytes, verification.
+//! The whole way from a file to a model. A float ONNX network: import, passes, calibration, lowering, plan, bytes,
+//! verification. A `.tflite` file is quantized already: import, plan, bytes.
 
 use crate::data::{self, Prepare, Sample, Spec};
 use crate::encode::{Metadata, encode};
@@ -7,8 +8,10 @@ use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Layout};
 use crate::passes;
 use crate::plan::plan;
+use crate::program::Program;
 use crate::progress::Progress;
 use crate::quantize::{self, Calibration};
+use crate::tflite;
 use crate::verify::{StepError, verify};
 use mote_format::AlignedBytes;
 use std::path::{Path, PathBuf};
@@ -24,8 +27,8 @@ const VERIFIED: usize = 8;
 pub struct Options {
     /// Extents of dynamic dimensions.
     pub shapes: InputShapes,
-    /// Samples to calibrate with.
-    pub calib: PathBuf,
+    /// Samples to calibrate with; a float network needs them.
+    pub calib: Option<PathBuf>,
     /// How raw data becomes the input.
     pub prepare: Prepare,
     /// How ranges follow from the samples.
@@ -47,36 +50,69 @@ pub struct Converted {
     pub lower_bound: usize,
 }
 
-/// Converts an ONNX file.
+/// Converts an ONNX or a TFLite file.
 pub fn convert(path: &Path, options: &Options) -> Result<Converted> {
-    let onnx = import::read(path)?;
-    let graph = prepared_graph(path, &onnx, &options.shapes)?;
-    let samples = || {
-        data::open(&options.calib, &spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES)))
+    let bytes = import::read(path)?;
+    if tflite::is_tflite(&bytes) || path.extension().is_some_and(|e| e == "tflite") {
+        return quantized(path, &bytes, options);
+    }
+    float(path, &bytes, options)
+}
+
+/// Converts a model that is quantized already.
+fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> {
+    let program = tflite::program(bytes).map_err(|e| in_file(path, e))?;
+    let channels = program.tensors.first().map_or(1, |t| t.shape.channels());
+    options.prepare.check(channels)?;
+    let metadata = Metadata {
+        name: stem(path).unwrap_or_default(),
+        labels: options.labels.clone(),
+        prepare: options.prepare.clone(),
+        channels_first: false,
+        removed: Vec::new(),
     };
+    finish(&program, &metadata)
+}
+
+/// Gives the program's buffers places and writes it.
+fn finish(program: &Program, metadata: &Metadata) -> Result<Converted> {
+    let plan = plan(program)?;
+    let bytes = encode(program, &plan, metadata)?;
+    Ok(Converted { bytes, errors: Vec::new(), lower_bound: plan.lower_bound })
+}
+
+/// Converts a float network.
+fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
+    let graph = prepared_graph(path, onnx, &options.shapes)?;
+    let calib = options.calib.as_ref().ok_or_else(|| {
+        Error::new("cannot quantize the network")
+            .at(path.display().to_string())
+            .cause("there are no samples to calibrate with")
+            .remedy("give --calib: a folder of images, an .npy or an .npz of typical inputs")
+    })?;
+    let samples =
+        || data::open(calib, &spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES)));
     let bar = options.progress.bar("calibrating", samples()?.len());
-    let seen = quantize::observe(&graph, &onnx, &options.shapes, samples()?, bar)?;
+    let seen = quantize::observe(&graph, onnx, &options.shapes, samples()?, bar)?;
     let params = quantize::assign(&graph, &seen, options.calibration)?;
     let program = quantize::lower(&graph, &params)?;
-    let plan = plan(&program)?;
     let metadata = Metadata {
-        name: name(path, &graph),
+        name: stem(path).unwrap_or_else(|| graph.name.clone()),
         labels: options.labels.clone(),
         prepare: options.prepare.clone(),
         channels_first: channels_first(&graph),
         removed: graph.removed.clone(),
     };
-    let bytes = encode(&program, &plan, &metadata)?;
+    let mut converted = finish(&program, &metadata)?;
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());
-    let errors = verify(&graph, &program, &bytes, &onnx, &options.shapes, &some, bar)?;
-    Ok(Converted { bytes, errors, lower_bound: plan.lower_bound })
+    converted.errors = verify(&graph, &program, &converted.bytes, onnx, &options.shapes, &some, bar)?;
+    Ok(converted)
 }
 
 /// Imports a network and brings it into the form that is quantized.
 pub fn prepared_graph(path: &Path, onnx: &[u8], shapes: &InputShapes) -> Result<Graph> {
-    let named = |e: Error| if e.at.is_none() { e.at(path.display().to_string()) } else { e };
-    let mut graph = import::onnx(onnx, shapes).map_err(named)?;
+    let mut graph = import::onnx(onnx, shapes).map_err(|e| in_file(path, e))?;
     passes::run(&mut graph)?;
     if graph.inputs.len() != 1 {
         return Err(Error::new("cannot convert the model")
@@ -85,6 +121,11 @@ pub fn prepared_graph(path: &Path, onnx: &[u8], shapes: &InputShapes) -> Result<
             .remedy("export the model with one input"));
     }
     Ok(graph)
+}
+
+/// The error with the file as its place, where it has none.
+fn in_file(path: &Path, e: Error) -> Error {
+    if e.at.is_none() { e.at(path.display().to_string()) } else { e }
 }
 
 /// What samples of a graph's input look like.
@@ -99,6 +140,7 @@ fn channels_first(graph: &Graph) -> bool {
     graph.layout == Layout::Nhwc && input.origin.as_ref().is_some_and(|o| o.perm == [0, 2, 3, 1])
 }
 
-fn name(path: &Path, graph: &Graph) -> String {
-    path.file_stem().map_or_else(|| graph.name.clone(), |s| s.to_string_lossy().into_owned())
+/// A file's name without its extension.
+fn stem(path: &Path) -> Option<String> {
+    Some(path.file_stem()?.to_string_lossy().into_owned())
 }

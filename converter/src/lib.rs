@@ -18,4 +18,5 @@ pub mod progress;
 pub mod quantize;
 pub mod reference;
 pub mod report;
+pub mod tflite;
 pub mod verify;

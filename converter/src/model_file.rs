@@ -20,10 +20,10 @@ pub fn read(path: &Path) -> Result<AlignedBytes> {
 /// Checks the bytes of a model.
 pub fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<Model<'a>> {
     Model::new_checked(bytes).map_err(|e| {
-        let remedy = if path.extension().is_some_and(|x| x == "onnx") {
-            "convert it first: mote convert IN.onnx -o OUT.mote --calib SAMPLES"
-        } else {
-            "convert the model again, or copy the file again"
+        let remedy = match path.extension().and_then(|x| x.to_str()) {
+            Some("onnx") => "convert it first: mote convert IN.onnx -o OUT.mote --calib SAMPLES",
+            Some("tflite") => "convert it first: mote convert IN.tflite -o OUT.mote",
+            _ => "convert the model again, or copy the file again",
         };
         Error::new("cannot load the model").at(path.display().to_string()).cause(e.to_string()).remedy(remedy)
     })

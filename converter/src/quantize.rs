@@ -8,7 +8,7 @@ mod histogram;
 mod lower;
 mod observe;
 mod params;
-mod weights;
+pub(crate) mod weights;
 
 pub use histogram::Histogram;
 pub use lower::lower;

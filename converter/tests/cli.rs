@@ -306,9 +306,8 @@ fn wrong_arguments_say_what_would_be_right() {
     }
     let args = ["convert", text(&network), "--calib", text(&x), "-o", "/nonexistent/net.mote"];
     refused(&args, &["/nonexistent"]);
-    for usage in
-        [&["run"][..], &["convert", "x.onnx"], &["fly"], &["run", "m", "--input", "x", "--on", "moon"]]
-    {
+    refused(&["convert", text(&network), "-o", "/nonexistent/net.mote"], &["calibrate", "--calib"]);
+    for usage in [&["run"][..], &["convert"], &["fly"], &["run", "m", "--input", "x", "--on", "moon"]] {
         assert_eq!(mote(usage).status.code(), Some(2), "{usage:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What the whole-product tests share: where models and data are, conversions, and the comparison of bits.
 
+pub mod litert;
+
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::{self, Prepare, Sample};
 use mote_converter::evaluate::{self, Accuracy, evaluate, model_spec};
@@ -61,7 +63,7 @@ impl Case {
     pub fn convert(&self) -> Converted {
         let options = Options {
             shapes: InputShapes::default(),
-            calib: self.calib.clone(),
+            calib: Some(self.calib.clone()),
             prepare: self.prepare(),
             calibration: Calibration::MinMax,
             labels: Vec::new(),

@@ -13,21 +13,23 @@ use std::path::PathBuf;
 const EXAMPLES: &str = "Examples:
   mote convert net.onnx --calib photos/ --mean 123.7,116.3,103.5 --scale 1/58.4,1/57.1,1/57.4
   mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
-  mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json";
+  mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json
+  mote convert net.tflite -o net.mote --labels classes.txt";
 
 /// Arguments of `mote convert`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Convert {
-    /// The float network
-    #[arg(value_name = "IN.onnx")]
+    /// A float ONNX network, or a TFLite model of int8
+    #[arg(value_name = "IN.onnx|IN.tflite")]
     input: PathBuf,
     /// The model to write [default: the input's name with .mote]
     #[arg(short, long, value_name = "OUT.mote")]
     output: Option<PathBuf>,
-    /// Samples for calibration: a folder of images (class subfolders allowed), an .npy or an .npz; at most 200 are read
+    /// Samples to calibrate a float network with: a folder of images (class subfolders allowed), an .npy or an .npz; at
+    /// most 200 are read
     #[arg(long, value_name = "PATH")]
-    calib: PathBuf,
+    calib: Option<PathBuf>,
     /// How activation ranges follow from the samples: minmax, percentile or percentile:P
     #[arg(long, value_name = "METHOD", default_value = "minmax")]
     calibration: String,

@@ -47,7 +47,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
     line("1. A CNN trained on Fashion-MNIST, as ONNX in float, becomes an int8 model.\n")?;
     let options = Options {
         shapes: InputShapes::default(),
-        calib: files.calib.clone(),
+        calib: Some(files.calib.clone()),
         prepare: prepare.clone(),
         calibration: Calibration::MinMax,
         labels,

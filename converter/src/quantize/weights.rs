@@ -1,5 +1,5 @@
 //! Weights to int8, a scale per output channel; biases to int32 with the input's zero point folded in; and the
-//! proof that no sum of a layer can leave 32 bits.
+//! proof that no sum of a layer can leave 32 bits. Importers of models with integers of their own share the latter.
 
 use crate::error::{Error, Result};
 use mote_format::{Const, ModelWriter, Quant, Requant, Rounding, Scale};
@@ -40,15 +40,10 @@ impl Layer<'_> {
             let scale = weight_scale(w, bias, f64::from(x.scale));
             let q: Vec<i8> =
                 w.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
-            let sum: i64 = q.iter().map(|&q| i64::from(q)).sum();
             let unit = scale * f64::from(x.scale);
-            let folded = (bias / unit).round() as i64 - i64::from(x.zero) * sum;
-            let reach: i64 = q.iter().map(|&q| 128 * i64::from(q).abs()).sum();
-            if folded.abs() + reach > i64::from(i32::MAX) {
-                return Err(self.overflow(o, folded.abs() + reach));
-            }
+            let folded = fold((bias / unit).round() as i64, x.zero, q.iter().copied());
+            all.bias.push(folded.map_err(|reach| self.overflow(o, reach))?);
             all.weights.extend(q);
-            all.bias.push(folded as i32);
             all.multipliers.push(unit / f64::from(y.scale));
         }
         Ok(all)
@@ -70,22 +65,36 @@ fn weight_scale(weights: &[f32], bias: f64, x_scale: f64) -> f64 {
     if scale > 0.0 { scale } else { 1.0 }
 }
 
+/// The bias of one output with −zero·Σw in it; or, as an error, what its sums can reach when that leaves 32 bits.
+pub(crate) fn fold(bias: i64, zero: i32, weights: impl Iterator<Item = i8>) -> Result<i32, i64> {
+    let (sum, magnitude) = weights
+        .fold((0i64, 0i64), |(sum, magnitude), w| (sum + i64::from(w), magnitude + i64::from(w).abs()));
+    let folded = bias.saturating_sub(i64::from(zero) * sum);
+    let reach = folded.saturating_abs().saturating_add(128 * magnitude);
+    if reach > i64::from(i32::MAX) { Err(reach) } else { Ok(folded as i32) }
+}
+
 /// Stores the multipliers of a layer's sums.
-pub(super) fn requant(writer: &mut ModelWriter, multipliers: &[f64], (min, max): (i8, i8)) -> Requant {
+pub(crate) fn requant(
+    writer: &mut ModelWriter,
+    round: Rounding,
+    multipliers: &[f64],
+    (min, max): (i8, i8),
+) -> Requant {
     let scales: Vec<Scale> = multipliers.iter().map(|&m| scale_of(m)).collect();
     let mult = i32s(writer, scales.iter().map(|s| s.mult));
     let shift: Vec<u8> = scales.iter().map(|s| s.shift as u8).collect();
-    Requant { round: ROUNDING, mult, shift: writer.constant(&shift), min, max }
+    Requant { round, mult, shift: writer.constant(&shift), min, max }
 }
 
 /// Stores 32-bit integers.
-pub(super) fn i32s(writer: &mut ModelWriter, values: impl Iterator<Item = i32>) -> Const {
+pub(crate) fn i32s(writer: &mut ModelWriter, values: impl Iterator<Item = i32>) -> Const {
     let bytes: Vec<u8> = values.flat_map(i32::to_le_bytes).collect();
     writer.constant(&bytes)
 }
 
 /// Stores int8 values.
-pub(super) fn i8s(writer: &mut ModelWriter, values: &[i8]) -> Const {
+pub(crate) fn i8s(writer: &mut ModelWriter, values: &[i8]) -> Const {
     let bytes: Vec<u8> = values.iter().map(|&v| v as u8).collect();
     writer.constant(&bytes)
 }

@@ -145,8 +145,8 @@ fn tensors<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<Vec<Te
         }
         let buffer = buffers.filter(|b| (tensor.buffer() as usize) < b.len());
         let buffer = buffer.map(|b| b.get(tensor.buffer() as usize));
-        let buffer =
-            buffer.ok_or_else(|| damaged(format!("there is no buffer {} for \"{name}\"", tensor.buffer())))?;
+        let buffer = buffer
+            .ok_or_else(|| damaged(format!("there is no buffer {} for \"{name}\"", tensor.buffer())))?;
         let quantization = tensor.quantization();
         let tensor = Tensor {
             kind: tensor.type_(),
@@ -163,8 +163,13 @@ fn tensors<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<Vec<Te
     Ok(tensors)
 }
 
-/// A constant has the bytes that its shape asks for.
+/// A shape is small enough to be counted, and a constant has the bytes that it asks for.
 fn check_length(tensor: &Tensor<'_>) -> Result<()> {
+    let elements = tensor.dims.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let elements = elements.filter(|&n| n <= i32::MAX as usize).ok_or_else(|| {
+        let cause = format!("tensor \"{}\" has the shape {:?}", tensor.name, tensor.dims);
+        unsupported(cause, "export the model with smaller inputs")
+    })?;
     let Some(data) = tensor.data else { return Ok(()) };
     let size = match tensor.kind {
         TensorType::INT8 | TensorType::UINT8 | TensorType::BOOL => 1,
@@ -173,8 +178,7 @@ fn check_length(tensor: &Tensor<'_>) -> Result<()> {
         TensorType::INT64 | TensorType::FLOAT64 => 8,
         _ => return Ok(()),
     };
-    let wanted = tensor.dims.iter().try_fold(size, |n: usize, &d| n.checked_mul(d));
-    if wanted == Some(data.len()) {
+    if elements.checked_mul(size) == Some(data.len()) {
         return Ok(());
     }
     Err(damaged(format!(
@@ -193,8 +197,7 @@ fn nodes<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>, tensors: usize) ->
         let code = codes.filter(|c| which < c.len()).map(|c| c.get(which));
         let code = code.ok_or_else(|| damaged(format!("operator {index} has no operator code")))?;
         // Codes above 127 are only in the newer of both fields; older files have the other.
-        let builtin =
-            BuiltinOperator(code.builtin_code().0.max(i32::from(code.deprecated_builtin_code())));
+        let builtin = BuiltinOperator(code.builtin_code().0.max(i32::from(code.deprecated_builtin_code())));
         let name = match code.custom_code().filter(|_| builtin == BuiltinOperator::CUSTOM) {
             Some(custom) => format!("custom operator {custom}"),
             None => {
@@ -220,15 +223,14 @@ fn nodes<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>, tensors: usize) ->
 /// Every computed tensor is made once, by an operator in front of those that read it.
 fn check_order(file: &File<'_>) -> Result<()> {
     let mut made: Vec<bool> = file.tensors.iter().map(|t| t.data.is_some()).collect();
-    let mut make = |made: &mut Vec<bool>, t: usize| match std::mem::replace(&mut made[t], true) {
+    let make = |made: &mut Vec<bool>, t: usize| match std::mem::replace(&mut made[t], true) {
         true => Err(damaged(format!("tensor \"{}\" is made twice", file.tensors[t].name))),
         false => Ok(()),
     };
     file.inputs.iter().try_for_each(|&t| make(&mut made, t))?;
     for node in &file.nodes {
         // A tensor without elements is constant without having bytes.
-        let missing =
-            node.inputs.iter().flatten().find(|&&t| !made[t] && !file.tensors[t].dims.contains(&0));
+        let missing = node.inputs.iter().flatten().find(|&&t| !made[t] && !file.tensors[t].dims.contains(&0));
         if let Some(&t) = missing {
             let cause = format!("operator {} reads \"{}\"", node.index, file.tensors[t].name);
             return Err(damaged(format!("{cause}, which nothing in front of it makes")));

@@ -58,7 +58,9 @@ fn end_error(file: &File<'_>, which: &str, t: usize, cause: String) -> Error {
     Error::new("cannot import the model")
         .at(format!("{which} \"{}\"", file.tensors[t].name))
         .cause(cause)
-        .remedy("export a model that is quantized to int8 throughout and computes its outputs from its inputs")
+        .remedy(
+            "export a model that is quantized to int8 throughout and computes its outputs from its inputs",
+        )
 }
 
 /// A lowering in progress.
@@ -127,9 +129,6 @@ impl<'a> Lowering<'a> {
         let id = self.input_id(node, i)?;
         let tensor = &self.file.tensors[id];
         let wide = shape(dims).map_err(|cause| self.refuse(node, cause))?;
-        if wide.elements() != tensor.dims.iter().product::<usize>() {
-            return Err(self.refuse(node, format!("its input of shape {:?} is no {dims:?}", tensor.dims)));
-        }
         if let Some(values) = tensor.i8s() {
             let quant = self.quant(node, tensor)?;
             return Ok(self.program.constant(&tensor.name, dims, quant, &values));
@@ -210,7 +209,7 @@ impl<'a> Lowering<'a> {
                 return Err(self.refuse(node, format!("its fused activation is {name}")));
             }
         };
-        Ok((quantize(low, y), if high == f32::INFINITY { 127 } else { quantize(high, y) }))
+        Ok((quantize(low, y), quantize(high, y)))
     }
 
     /// A parameter in the width that the format has for it.

@@ -21,7 +21,7 @@ fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converte
     samples.write_npy(File::create(&calib).expect("room")).expect("room");
     let options = Options {
         shapes: InputShapes::default(),
-        calib,
+        calib: Some(calib),
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
         labels: Vec::new(),

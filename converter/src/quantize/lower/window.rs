@@ -105,7 +105,7 @@ impl Lowering<'_> {
         let bounds = self.bounds(node)?;
         let writer = &mut self.program.writer;
         let bias = i32s(writer, layer.bias.iter().copied());
-        Ok(Stored { bias, requant: requant(writer, &layer.multipliers, bounds) })
+        Ok(Stored { bias, requant: requant(writer, ROUNDING, &layer.multipliers, bounds) })
     }
 
     pub(super) fn max_pool(&mut self, node: &Node, w: &Window) -> Result<()> {

@@ -1,0 +1,68 @@
+//! Operators that move values: concatenation, padding, reshapes.
+
+use super::file::Node;
+use super::lower::Lowering;
+use crate::error::Result;
+use mote_format::{Concat, MAX_INPUTS, MAX_RANK, Op as Kernel, Pad, Reshape};
+use tract_tflite::tflite::ActivationFunctionType;
+
+/// The file says what shape comes out; which operator it was makes no difference.
+pub(super) fn reshape<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, y) = (l.input(node, 0)?, l.output(node)?);
+    if x.dims.iter().product::<usize>() != y.dims.iter().product::<usize>() {
+        return Err(l.refuse(node, format!("{:?} cannot become {:?}", x.dims, y.dims)));
+    }
+    l.quant(node, y)?;
+    let (input, _) = l.operand(node, 0)?;
+    l.push(node, Kernel::Reshape(Reshape {}), &[input])
+}
+
+pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_concatenation_options())?;
+    let (y, count) = (l.output(node)?, node.inputs.len());
+    if count > MAX_INPUTS {
+        return Err(l.refuse(node, format!("it joins {count} tensors, the kernel at most {MAX_INPUTS}")));
+    }
+    if options.fused_activation_function() != ActivationFunctionType::NONE {
+        return Err(l.refuse(node, "it has a fused activation"));
+    }
+    let rank = y.dims.len() as i64;
+    let axis = i64::from(options.axis());
+    let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(usize::MAX);
+    let (mut inputs, mut joined) = (Vec::new(), vec![0; y.dims.len()]);
+    for i in 0..count {
+        l.keeps_scale(node, i)?;
+        let x = l.input(node, i)?;
+        let fits = axis < y.dims.len()
+            && x.dims.len() == y.dims.len()
+            && (0..y.dims.len()).all(|d| d == axis || x.dims[d] == y.dims[d]);
+        if !fits {
+            return Err(l.refuse(node, format!("{:?} is no part of {:?} on axis {axis}", x.dims, y.dims)));
+        }
+        let before = joined[axis];
+        joined.clone_from(&x.dims);
+        joined[axis] += before;
+        inputs.push(l.operand(node, i)?.0);
+    }
+    l.expect_shape(node, &joined)?;
+    let axis = l.narrow(node, "axis", axis as i64)?;
+    l.push(node, Kernel::Concat(Concat { axis }), &inputs)
+}
+
+/// The border holds the output's zero point.
+pub(super) fn pad<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, amounts, y) = (l.input(node, 0)?, l.integers(node, 1)?, l.keeps_scale(node, 0)?);
+    if amounts.len() != 2 * x.dims.len() || x.dims.len() > MAX_RANK {
+        return Err(l.refuse(node, format!("it has {} amounts for {:?}", amounts.len(), x.dims)));
+    }
+    let (mut before, mut dims) = ([0; MAX_RANK], Vec::new());
+    for (axis, sides) in amounts.chunks_exact(2).enumerate() {
+        before[axis] = l.narrow(node, "padding", sides[0])?;
+        let after: u32 = l.narrow(node, "padding", sides[1])?;
+        dims.push(x.dims[axis] + usize::from(before[axis]) + after as usize);
+    }
+    l.expect_shape(node, &dims)?;
+    let value = l.narrow(node, "zero point", y.zero.into())?;
+    let (input, _) = l.operand(node, 0)?;
+    l.push(node, Kernel::Pad(Pad { before, value }), &[input])
+}

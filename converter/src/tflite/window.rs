@@ -1,0 +1,248 @@
+//! Convolutions and pools.
+
+use super::file::{Node, Tensor};
+use super::lower::Lowering;
+use crate::error::Result;
+use crate::quantize::weights::{fold, i8s, i32s, requant};
+use mote_format::{
+    AvgPool2d, Const, Conv2d, DepthwiseConv2d, MaxPool2d, Op as Kernel, Pads, Quant, Requant, Rounding,
+    Stride,
+};
+use tract_tflite::tflite::{ActivationFunctionType, Padding};
+
+/// A window as a file describes it, rows before columns.
+struct Window {
+    padding: Padding,
+    kernel: [usize; 2],
+    stride: [i32; 2],
+    dilation: [i32; 2],
+}
+
+/// A window in the format's widths.
+struct Narrow {
+    kernel: [u16; 2],
+    stride: Stride,
+    dilation: Stride,
+    pads: Pads,
+}
+
+/// Constants of a layer beside its weights.
+pub(super) struct Layer {
+    pub(super) weights: Vec<i8>,
+    pub(super) bias: Vec<i32>,
+    pub(super) multipliers: Vec<f64>,
+    pub(super) bounds: (i8, i8),
+}
+
+pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_conv_2_doptions())?;
+    let (x, w) = (image(l, node)?, l.input(node, 1)?);
+    let &[outputs, kh, kw, channels] = &w.dims[..] else {
+        return Err(l.refuse(node, format!("its weights have the shape {:?}", w.dims)));
+    };
+    if channels == 0 || !x[3].is_multiple_of(channels) {
+        let cause = format!("its weights take {channels} channels, its input has {}", x[3]);
+        return Err(l.refuse(node, cause));
+    }
+    let groups = l.narrow(node, "number of groups", (x[3] / channels) as i64)?;
+    let window = Window {
+        padding: options.padding(),
+        kernel: [kh, kw],
+        stride: [options.stride_h(), options.stride_w()],
+        dilation: [options.dilation_h_factor(), options.dilation_w_factor()],
+    };
+    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window.narrow(l, node, x, outputs)?;
+    if !outputs.is_multiple_of(usize::from(groups)) {
+        return Err(l.refuse(node, format!("{outputs} outputs cannot be split into {groups} groups")));
+    }
+    let layer = layer(l, node, (0, outputs), options.fused_activation_function())?;
+    let (input, _) = l.operand(node, 0)?;
+    let weights = i8s(&mut l.program.writer, &layer.weights);
+    let (bias, requant) = store(l, &layer, Rounding::Double);
+    let op = Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant };
+    l.push(node, Kernel::Conv2d(op), &[input])
+}
+
+pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_depthwise_conv_2_doptions())?;
+    let (x, w) = (image(l, node)?, l.input(node, 1)?);
+    let &[1, kh, kw, outputs] = &w.dims[..] else {
+        return Err(l.refuse(node, format!("its weights have the shape {:?}", w.dims)));
+    };
+    if !outputs.is_multiple_of(x[3]) {
+        return Err(l.refuse(node, format!("{outputs} outputs are no multiple of {} channels", x[3])));
+    }
+    let window = Window {
+        padding: options.padding(),
+        kernel: [kh, kw],
+        stride: [options.stride_h(), options.stride_w()],
+        dilation: [options.dilation_h_factor(), options.dilation_w_factor()],
+    };
+    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window.narrow(l, node, x, outputs)?;
+    let layer = layer(l, node, (3, outputs), options.fused_activation_function())?;
+    let (input, _) = l.operand(node, 0)?;
+    let weights = i8s(&mut l.program.writer, &layer.weights);
+    let (bias, requant) = store(l, &layer, Rounding::Double);
+    let op = DepthwiseConv2d { kh, kw, stride, dilation, pads, weights, bias, requant };
+    l.push(node, Kernel::DepthwiseConv2d(op), &[input])
+}
+
+/// The integers of a layer whose weights have `outputs` output channels along `axis`, the first or the last.
+pub(super) fn layer(
+    l: &Lowering<'_>,
+    node: &Node<'_>,
+    (axis, outputs): (usize, usize),
+    activation: ActivationFunctionType,
+) -> Result<Layer> {
+    let (x, y, w) = (l.quant(node, l.input(node, 0)?)?, l.quant(node, l.output(node)?)?, l.input(node, 1)?);
+    let weights = w
+        .i8s()
+        .filter(|w| !w.is_empty())
+        .ok_or_else(|| l.refuse(node, format!("its weights \"{}\" are no int8 constant", w.name)))?;
+    let scales = weight_scales(l, node, w, (axis, outputs))?;
+    let biases = bias(l, node, outputs)?;
+    let run = weights.len() / outputs;
+    let mut folded = Vec::new();
+    for (o, &bias) in biases.iter().enumerate() {
+        let (from, step) = if axis == 0 { (o * run, 1) } else { (o, outputs) };
+        let channel = weights[from..].iter().step_by(step).take(run).copied();
+        folded.push(fold(bias, x.zero, channel).map_err(|reach| {
+            l.refuse(node, format!("sums of output channel {o} can reach {reach}, beyond 32 bits"))
+        })?);
+    }
+    let multiplier = |o: usize| {
+        f64::from(x.scale) * f64::from(scales[if scales.len() == 1 { 0 } else { o }]) / f64::from(y.scale)
+    };
+    Ok(Layer {
+        multipliers: (0..outputs).map(multiplier).collect(),
+        weights,
+        bias: folded,
+        bounds: l.bounds(node, y, activation)?,
+    })
+}
+
+/// One scale, or one an output channel.
+fn weight_scales<'w>(
+    l: &Lowering<'_>,
+    node: &Node<'_>,
+    w: &'w Tensor<'_>,
+    (axis, outputs): (usize, usize),
+) -> Result<&'w [f32]> {
+    if w.zeros.iter().any(|&z| z != 0) {
+        return Err(l.refuse(node, "its weights have a zero point other than 0"));
+    }
+    let per_channel = w.scales.len() == outputs && (outputs == 1 || w.axis == axis);
+    if !per_channel && w.scales.len() != 1 {
+        let cause = format!("its weights have {} scales along axis {}", w.scales.len(), w.axis);
+        return Err(l.refuse(node, cause));
+    }
+    match w.scales.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
+        Some(scale) => Err(l.refuse(node, format!("its weights have a scale of {scale}"))),
+        None => Ok(&w.scales),
+    }
+}
+
+/// The bias, a value an output; zeros where there is none.
+fn bias(l: &Lowering<'_>, node: &Node<'_>, outputs: usize) -> Result<Vec<i64>> {
+    let Some(bias) = l.optional(node, 2) else { return Ok(vec![0; outputs]) };
+    let values = l.integers(node, 2)?;
+    if values.len() != outputs || bias.zeros.iter().any(|&z| z != 0) {
+        return Err(l.refuse(node, format!("its bias has {} values for {outputs} outputs", values.len())));
+    }
+    Ok(values)
+}
+
+/// Stores what a layer has beside its weights.
+pub(super) fn store(l: &mut Lowering<'_>, layer: &Layer, round: Rounding) -> (Const, Requant) {
+    let writer = &mut l.program.writer;
+    let bias = i32s(writer, layer.bias.iter().copied());
+    (bias, requant(writer, round, &layer.multipliers, layer.bounds))
+}
+
+pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
+    let (input, _) = l.operand(node, 0)?;
+    l.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, min, max }), &[input])
+}
+
+pub(super) fn max_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
+    let (input, _) = l.operand(node, 0)?;
+    l.push(node, Kernel::MaxPool2d(MaxPool2d { kh, kw, stride, pads, min, max }), &[input])
+}
+
+fn pool(l: &Lowering<'_>, node: &Node<'_>) -> Result<(Narrow, (i8, i8))> {
+    let options = l.options(node, node.options.builtin_options_as_pool_2_doptions())?;
+    let (x, y): (_, Quant) = (image(l, node)?, l.keeps_scale(node, 0)?);
+    let positive = |n: i32| usize::try_from(n).unwrap_or(0);
+    let window = Window {
+        padding: options.padding(),
+        kernel: [positive(options.filter_height()), positive(options.filter_width())],
+        stride: [options.stride_h(), options.stride_w()],
+        dilation: [1, 1],
+    };
+    let bounds = l.bounds(node, y, options.fused_activation_function())?;
+    Ok((window.narrow(l, node, x, x[3])?, bounds))
+}
+
+/// The dimensions of an image: batch, rows, columns, channels.
+fn image(l: &Lowering<'_>, node: &Node<'_>) -> Result<[usize; 4]> {
+    let x = l.input(node, 0)?;
+    match x.dims[..] {
+        [n, h, w, c] if n * h * w * c > 0 => Ok([n, h, w, c]),
+        _ => Err(l.refuse(node, format!("its input has the shape {:?}", x.dims))),
+    }
+}
+
+impl Window {
+    /// Explicit padding as TFLite computes it; the output's shape must be what follows.
+    fn narrow(&self, l: &Lowering<'_>, node: &Node<'_>, x: [usize; 4], channels: usize) -> Result<Narrow> {
+        let mut y = [x[0], 0, 0, channels];
+        let (mut pads, mut kernel) = ([[0; 2]; 2], [0; 2]);
+        let (mut stride, mut dilation) = ([0; 2], [0; 2]);
+        for axis in 0..2 {
+            stride[axis] = l.narrow::<u8>(node, "stride", self.stride[axis].into())?;
+            dilation[axis] = l.narrow::<u8>(node, "dilation", self.dilation[axis].into())?;
+            kernel[axis] = l.narrow::<u16>(node, "kernel", self.kernel[axis] as i64)?;
+            let (input, step) = (x[axis + 1], usize::from(stride[axis]));
+            let (out, before, after) = self
+                .axis(input, self.kernel[axis], step, dilation[axis].into())
+                .ok_or_else(|| l.refuse(node, format!("its window does not fit {input} rows or columns")))?;
+            y[axis + 1] = out;
+            for (side, amount) in [before, after].into_iter().enumerate() {
+                pads[axis][side] = l.narrow::<u16>(node, "padding", amount as i64)?;
+            }
+        }
+        l.expect_shape(node, &y)?;
+        let [[top, bottom], [left, right]] = pads;
+        Ok(Narrow {
+            kernel,
+            stride: Stride { h: stride[0], w: stride[1] },
+            dilation: Stride { h: dilation[0], w: dilation[1] },
+            pads: Pads { top, left, bottom, right },
+        })
+    }
+
+    /// Output length and padding before and after, along one axis.
+    fn axis(
+        &self,
+        input: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+    ) -> Option<(usize, usize, usize)> {
+        if kernel == 0 || stride == 0 || dilation == 0 {
+            return None;
+        }
+        let extent = (kernel - 1) * dilation + 1;
+        match self.padding {
+            Padding::SAME => {
+                let out = input.div_ceil(stride);
+                let total = ((out - 1) * stride + extent).saturating_sub(input);
+                Some((out, total / 2, total - total / 2))
+            }
+            Padding::VALID => Some((input.checked_sub(extent)? / stride + 1, 0, 0)),
+            _ => None,
+        }
+    }
+}
