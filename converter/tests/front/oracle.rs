@@ -46,60 +46,62 @@ fn back(layout: Layout, x: &T) -> T {
 }
 
 fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
+    let image = |f: &dyn Fn(&T) -> T| back(layout, &f(&nchw(layout, x[0])));
     match &node.op {
         Op::Conv { stride, dilation, pads, groups } => {
-            let (input, w) = (nchw(layout, x[0]), nchw(layout, x[1]));
+            let w = nchw(layout, x[1]);
             let kernel = [w.shape()[2], w.shape()[3]];
             let window = Window { kernel, stride: *stride, dilation: *dilation, pads: *pads };
-            back(layout, &conv(&input, &w, x.get(2).copied(), &window, *groups))
+            image(&|i| conv(i, &w, x.get(2).copied(), &window, *groups))
         }
-        Op::MaxPool(w) => back(
-            layout,
-            &pool(&nchw(layout, x[0]), w, |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max)),
-        ),
-        Op::AveragePool(w) => {
-            back(layout, &pool(&nchw(layout, x[0]), w, |v| v.iter().sum::<f32>() / v.len() as f32))
-        }
-        Op::SumPool(w) => back(layout, &pool(&nchw(layout, x[0]), w, |v| v.iter().sum())),
+        Op::MaxPool(w) => image(&|i| pool(i, w, |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max))),
+        Op::AveragePool(w) => image(&|i| pool(i, w, |v| v.iter().sum::<f32>() / v.len() as f32)),
+        Op::SumPool(w) => image(&|i| pool(i, w, |v| v.iter().sum())),
         Op::FullyConnected => dense(x),
-        Op::BatchNorm { epsilon } => {
-            let axis = if layout == Layout::Nhwc && x[0].ndim() == 4 { 3 } else { 1 };
-            let mut y = x[0].clone();
-            for (c, mut lane) in y.axis_iter_mut(Axis(axis)).enumerate() {
-                let scale = x[1][c] / (x[4][c] + epsilon).sqrt();
-                lane.mapv_inplace(|v| (v - x[3][c]) * scale + x[2][c]);
-            }
-            y
-        }
+        Op::BatchNorm { epsilon } => batch_norm(layout, x, *epsilon),
         Op::Add => binary(x, shape, |a, b| a + b),
         Op::Sub => binary(x, shape, |a, b| a - b),
         Op::Mul => binary(x, shape, |a, b| a * b),
         Op::Div => binary(x, shape, |a, b| a / b),
         Op::Activation(f) => x[0].mapv(|v| f.eval(v)),
         Op::Softmax { axis } => softmax(x[0], *axis),
-        Op::ArgMax { axis, keepdims } => {
-            let best = x[0].map_axis(Axis(*axis), |lane| {
-                (0..lane.len()).rev().max_by(|&a, &b| lane[a].total_cmp(&lane[b])).unwrap() as f32
-            });
-            if *keepdims { best.insert_axis(Axis(*axis)) } else { best }
-        }
+        Op::ArgMax { axis, keepdims } => arg_max(x[0], *axis, *keepdims),
         Op::Concat { axis } => {
             let views: Vec<_> = x.iter().map(|t| t.view()).collect();
             ndarray::concatenate(Axis(*axis), &views).unwrap()
         }
-        Op::Pad { before, value, .. } => {
-            let mut y = T::from_elem(IxDyn(shape), *value);
-            y.slice_each_axis_mut(|a| {
-                let start = before[a.axis.index()];
-                Slice::from(start..start + x[0].shape()[a.axis.index()])
-            })
-            .assign(x[0]);
-            y
-        }
+        Op::Pad { before, value, .. } => pad(x[0], before, *value, shape),
         Op::Reshape => x[0].as_standard_layout().into_owned().into_shape_with_order(shape).unwrap(),
         Op::Transpose { perm } => permuted(x[0], perm),
         Op::Identity => x[0].clone(),
     }
+}
+
+fn batch_norm(layout: Layout, x: &[&T], epsilon: f32) -> T {
+    let axis = if layout == Layout::Nhwc && x[0].ndim() == 4 { 3 } else { 1 };
+    let mut y = x[0].clone();
+    for (c, mut lane) in y.axis_iter_mut(Axis(axis)).enumerate() {
+        let scale = x[1][c] / (x[4][c] + epsilon).sqrt();
+        lane.mapv_inplace(|v| (v - x[3][c]) * scale + x[2][c]);
+    }
+    y
+}
+
+fn arg_max(x: &T, axis: usize, keepdims: bool) -> T {
+    let best = x.map_axis(Axis(axis), |lane| {
+        (0..lane.len()).rev().max_by(|&a, &b| lane[a].total_cmp(&lane[b])).unwrap() as f32
+    });
+    if keepdims { best.insert_axis(Axis(axis)) } else { best }
+}
+
+fn pad(x: &T, before: &[usize], value: f32, shape: &[usize]) -> T {
+    let mut y = T::from_elem(IxDyn(shape), value);
+    y.slice_each_axis_mut(|a| {
+        let start = before[a.axis.index()];
+        Slice::from(start..start + x.shape()[a.axis.index()])
+    })
+    .assign(x);
+    y
 }
 
 fn binary(x: &[&T], shape: &[usize], f: impl Fn(f32, f32) -> f32) -> T {
@@ -143,6 +145,7 @@ fn conv(x: &T, w: &T, bias: Option<&T>, window: &Window, groups: usize) -> T {
     assert_eq!(per_group * groups, c);
     let mut y = T::zeros(IxDyn(&[n, o, rows, columns]));
     // Plain slices: unoptimized, indexing through a shape takes most of the time.
+    let (x, w) = (x.as_standard_layout(), w.as_standard_layout());
     let (xs, ws, ys) = (x.as_slice().unwrap(), w.as_slice().unwrap(), y.as_slice_mut().unwrap());
     for (at, sum) in ys.iter_mut().enumerate() {
         let (column, row) = (at % columns, at / columns % rows);
