@@ -1,5 +1,9 @@
 //! Where each buffer lies in the arena. Buffers that are needed at the same time lie apart; element-wise steps write
 //! on their input where it dies with them. What a step needs is the kernels' and the program's to say.
+//!
+//! First fit gives a place to one buffer after the other; its result depends on their order. Several orders are tried,
+//! then exchanges in the best one, until the lower bound is met or the tries are used up. The same program gives the
+//! same plan.
 
 use crate::error::{Error, Result};
 use crate::program::{Operand, Program};
@@ -29,7 +33,7 @@ struct Buffer {
     last: usize,
 }
 
-/// First fit, the largest buffers first.
+/// Gives every buffer of a program its place.
 pub fn plan(program: &Program) -> Result<Plan> {
     let lives = program.lives();
     let owner = in_place(program, &lives);
@@ -48,9 +52,8 @@ pub fn plan(program: &Program) -> Result<Plan> {
         buffers.push(Buffer { bytes, first: k + 1, last: k + 1 });
         wanted.push(owner.len() + k);
     }
-    let offsets = place(&buffers, &wanted);
-    let end = |i: usize| offsets[i] + buffers[i].bytes;
-    let arena = wanted.iter().map(|&i| end(i)).max().unwrap_or(0);
+    let lower_bound = lower_bound(&buffers, &wanted);
+    let (offsets, arena) = search(&buffers, &wanted, lower_bound);
     if arena > i32::MAX as usize {
         return Err(Error::new("cannot convert the model")
             .cause(format!("it needs {arena} bytes of RAM, more than a model may ask for"))
@@ -64,7 +67,7 @@ pub fn plan(program: &Program) -> Result<Plan> {
             .map(|(k, &n)| (if n == 0 { 0 } else { offsets[owner.len() + k] }, n))
             .collect(),
         arena,
-        lower_bound: lower_bound(&buffers, &wanted),
+        lower_bound,
     })
 }
 
@@ -102,13 +105,56 @@ fn scratch_lengths(program: &Program) -> Vec<usize> {
         .collect()
 }
 
-/// An offset for each wanted buffer: the lowest that is free while it is needed.
-fn place(buffers: &[Buffer], wanted: &[usize]) -> Vec<usize> {
-    let mut order = wanted.to_vec();
-    order.sort_by_key(|&i| (std::cmp::Reverse(buffers[i].bytes), buffers[i].first, i));
+/// Orders that are tried beyond the fixed ones.
+const TRIES: usize = 3000;
+
+/// The best places found, and the bytes that they span.
+fn search(buffers: &[Buffer], wanted: &[usize], lower_bound: usize) -> (Vec<usize>, usize) {
+    use std::cmp::Reverse;
+    let life = |i: usize| buffers[i].last - buffers[i].first + 1;
+    let keys: [&dyn Fn(usize) -> (Reverse<usize>, usize, usize); 4] = [
+        &|i| (Reverse(buffers[i].bytes), buffers[i].first, i),
+        &|i| (Reverse(buffers[i].bytes * life(i)), buffers[i].first, i),
+        &|i| (Reverse(life(i)), usize::MAX - buffers[i].bytes, i),
+        &|i| (Reverse(0), buffers[i].first, i),
+    ];
+    let orders = keys.iter().map(|key| {
+        let mut order = wanted.to_vec();
+        order.sort_by_key(|&i| key(i));
+        order
+    });
+    let tried = orders.map(|order| (place(buffers, &order), order));
+    let Some((mut best, mut order)) = tried.min_by_key(|(placed, _)| placed.1) else {
+        return (Vec::new(), 0);
+    };
+    // Exchanges two buffers of the order, chosen by a linear congruential generator (Knuth's MMIX), and keeps what is
+    // no worse.
+    let mut state = 1u64;
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    for _ in 0..TRIES {
+        if best.1 <= lower_bound.next_multiple_of(ALIGN) || order.len() < 2 {
+            break;
+        }
+        let (i, j) = (below(order.len()), below(order.len()));
+        order.swap(i, j);
+        let placed = place(buffers, &order);
+        if placed.1 <= best.1 {
+            best = placed;
+        } else {
+            order.swap(i, j);
+        }
+    }
+    best
+}
+
+/// An offset for each buffer of `order`, in turn the lowest that is free while it is needed; and the bytes spanned.
+fn place(buffers: &[Buffer], order: &[usize]) -> (Vec<usize>, usize) {
     let mut offsets = vec![0; buffers.len()];
     let mut placed: Vec<usize> = Vec::new();
-    for i in order {
+    for &i in order {
         let me = buffers[i];
         let mut taken: Vec<(usize, usize)> = placed
             .iter()
@@ -126,7 +172,8 @@ fn place(buffers: &[Buffer], wanted: &[usize]) -> Vec<usize> {
         offsets[i] = at;
         placed.push(i);
     }
-    offsets
+    let end = placed.iter().map(|&i| offsets[i] + buffers[i].bytes).max();
+    (offsets, end.unwrap_or(0))
 }
 
 fn lower_bound(buffers: &[Buffer], wanted: &[usize]) -> usize {
@@ -139,4 +186,36 @@ fn lower_bound(buffers: &[Buffer], wanted: &[usize]) -> usize {
             .sum()
     };
     times.map(live).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(bytes: usize, first: usize, last: usize) -> Buffer {
+        Buffer { bytes, first, last }
+    }
+
+    #[test]
+    fn live_buffers_never_overlap_and_the_bound_is_met() {
+        // Largest first puts the middle one where it separates the others.
+        let buffers =
+            [buffer(40, 0, 1), buffer(20, 1, 2), buffer(32, 2, 3), buffer(36, 3, 4), buffer(24, 0, 4)];
+        let wanted: Vec<usize> = (0..buffers.len()).collect();
+        let bound = lower_bound(&buffers, &wanted);
+        let (offsets, arena) = search(&buffers, &wanted, bound);
+        assert_eq!((bound, arena), (92, 92));
+        for (i, a) in buffers.iter().enumerate() {
+            for (j, b) in buffers.iter().enumerate().skip(i + 1) {
+                let together = a.first <= b.last && b.first <= a.last;
+                let apart = offsets[i] + a.bytes <= offsets[j] || offsets[j] + b.bytes <= offsets[i];
+                assert!(!together || apart, "{i} {j} {offsets:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_needs_nothing() {
+        assert_eq!(search(&[], &[], 0), (Vec::new(), 0));
+    }
 }
