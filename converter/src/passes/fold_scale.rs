@@ -34,19 +34,7 @@ pub(crate) fn into_layer(
     if layer.clamp.is_some() || !matches!(layer.op, Op::Conv { .. } | Op::FullyConnected) {
         return Ok(None);
     }
-    let Some(weights) = view.graph.konst(layer.inputs[1]) else { return Ok(None) };
-    let bias = match layer.inputs.get(2) {
-        None => Array1::zeros(scale.len()),
-        Some(&b) => match view.graph.konst(b) {
-            None => return Ok(None),
-            Some(b) => b.iter().map(|&b| f64::from(b)).collect(),
-        },
-    };
-    let mut weights: ArrayD<f32> = weights.to_owned().into_owned();
-    for (mut channel, &factor) in weights.axis_iter_mut(Axis(0)).zip(scale) {
-        channel.mapv_inplace(|w| (f64::from(w) * factor) as f32);
-    }
-    let bias = (bias * scale + shift).mapv(|b| b as f32);
+    let Some((weights, bias)) = scaled(view, layer, scale, shift) else { return Ok(None) };
     if weights.iter().chain(&bias).any(|w| !w.is_finite()) {
         return Err(Error::new("the model computes with values beyond float32")
             .at_node(&node.name, node.op.name())
@@ -66,6 +54,24 @@ pub(crate) fn into_layer(
     });
     patch.removed(node, format!("folded into \"{}\"", layer.name));
     Ok(Some(patch))
+}
+
+/// The layer's weights and bias with `scale` and `shift` in them; `None` when they are computed.
+fn scaled(
+    view: &View<'_>,
+    layer: &Node,
+    scale: &Array1<f64>,
+    shift: &Array1<f64>,
+) -> Option<(ArrayD<f32>, Array1<f32>)> {
+    let bias = match layer.inputs.get(2) {
+        None => Array1::zeros(scale.len()),
+        Some(&b) => view.graph.konst(b)?.iter().map(|&b| f64::from(b)).collect(),
+    };
+    let mut weights: ArrayD<f32> = view.graph.konst(layer.inputs[1])?.to_owned().into_owned();
+    for (mut channel, &factor) in weights.axis_iter_mut(Axis(0)).zip(scale) {
+        channel.mapv_inplace(|w| (f64::from(w) * factor) as f32);
+    }
+    Some((weights, (bias * scale + shift).mapv(|b| b as f32)))
 }
 
 /// The constant `b` as one number per channel of `x`, if it is that.

@@ -4,6 +4,8 @@
 use crate::builder::{Model, Random, ints};
 use mote_converter::import::{self, InputShapes};
 use mote_converter::passes;
+use mote_converter::reference::Reference;
+use ndarray::ArrayD;
 
 fn network() -> Vec<u8> {
     let mut m = Model::new(13);
@@ -17,7 +19,14 @@ fn network() -> Vec<u8> {
 
 fn survives(bytes: &[u8]) -> bool {
     match import::onnx(bytes, &InputShapes::default()) {
-        Ok(mut graph) => passes::run(&mut graph).is_ok(),
+        Ok(mut graph) => {
+            let taps: Vec<String> = graph.outputs.iter().map(|&o| graph.value(o).name.clone()).collect();
+            if let Ok(reference) = Reference::new(bytes, &InputShapes::default(), &taps) {
+                let inputs: Vec<_> = reference.inputs().iter().map(|i| ArrayD::zeros(&*i.shape)).collect();
+                let _ = reference.run(&inputs);
+            }
+            passes::run(&mut graph).is_ok()
+        }
         Err(e) => {
             assert!(!e.what.is_empty() && !e.cause.is_empty() && !e.remedy.is_empty());
             false

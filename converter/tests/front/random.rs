@@ -3,113 +3,151 @@
 use crate::builder::{Model, Random, int, ints};
 use crate::same;
 
-/// Appends one random operator to `x` of `shape`; gives the result and its shape.
-fn step(
-    m: &mut Model,
-    r: &mut Random,
-    n: usize,
-    x: &str,
-    shape: &mut Vec<i64>,
-    others: &[(String, Vec<i64>)],
-) -> String {
-    let y = format!("t{n}");
-    let (k, w) = (format!("k{n}"), format!("w{n}"));
-    let image = shape.len() == 4;
-    match r.below(14) {
-        0 | 1 if image => {
-            let groups = if r.below(2) == 0 { shape[1] } else { 1 };
-            let cout = if groups == 1 { 1 + r.below(5) as i64 } else { shape[1] };
-            m.weights(&w, &[cout, shape[1] / groups, 3, 3]);
-            m.node("Conv", &[x, &w], &y, &[ints("pads", &[1; 4]), int("group", groups)]);
-            shape[1] = cout;
+/// A network under construction, growing by one operator a step.
+struct Growing {
+    m: Model,
+    r: Random,
+    /// Every tensor so far, with its shape. The first axis is the batch and stays.
+    tensors: Vec<(String, Vec<i64>)>,
+}
+
+impl Growing {
+    fn new(seed: u64) -> Self {
+        let mut r = Random::new(seed);
+        let mut m = Model::new(13);
+        let mut extent = |least: usize, most: usize| (least + r.below(most - least + 1)) as i64;
+        let shape = vec![extent(1, 2), extent(2, 4), extent(3, 5), extent(2, 5)];
+        m.input("x", &shape);
+        Growing { m, r, tensors: vec![("x".into(), shape)] }
+    }
+
+    /// Appends a random operator: mostly to the last tensor, now and then to an earlier one.
+    fn step(&mut self) {
+        let last = self.tensors.len() - 1;
+        let from = if self.r.below(5) == 0 { self.r.below(last + 1) } else { last };
+        let (x, shape) = self.tensors[from].clone();
+        if shape.iter().product::<i64>() > 4000 {
+            return;
         }
-        0 | 1 if shape.len() == 2 => {
-            let n = 2 + r.below(6) as i64;
-            m.weights(&w, &[shape[1], n]).node("MatMul", &[x, &w], &y, &[]);
-            shape[1] = n;
+        let y = format!("t{}", self.tensors.len());
+        let shape = match self.r.below(14) {
+            0 | 1 => self.layer(&x, &y, shape),
+            2 | 3 => self.window(&x, &y, shape),
+            4 => self.transpose(&x, &y, &shape),
+            5 => self.reshape(&x, &y, &shape),
+            6 => self.concat(&x, &y, shape),
+            _ => self.elementwise(&x, &y, shape),
+        };
+        self.tensors.push((y, shape));
+    }
+
+    fn layer(&mut self, x: &str, y: &str, mut shape: Vec<i64>) -> Vec<i64> {
+        let w = format!("{y}_w");
+        let depthwise = self.r.below(2) == 0 && shape.len() == 4;
+        let outputs = if depthwise { shape[1] } else { 1 + self.r.below(5) as i64 };
+        let groups = if depthwise { shape[1] } else { 1 };
+        match shape.len() {
+            4 => {
+                self.m.weights(&w, &[outputs, shape[1] / groups, 3, 3]);
+                self.m.node("Conv", &[x, &w], y, &[ints("pads", &[1; 4]), int("group", groups)]);
+                shape[1] = outputs;
+            }
+            rank => {
+                self.m.weights(&w, &[shape[rank - 1], outputs]).node("MatMul", &[x, &w], y, &[]);
+                shape[rank - 1] = outputs;
+            }
         }
-        2 => drop(m.batch_norm(x, &y, shape[1])),
-        3 => drop(m.node("Relu", &[x], &y, &[])),
-        4 => drop(m.node(["Sigmoid", "Tanh", "HardSwish"][r.below(3)], &[x], &y, &[])),
-        5 => {
-            let mut dims = vec![1; shape.len()];
-            dims[1] = shape[1];
-            m.weights(&k, &dims).node(["Add", "Mul", "Sub"][r.below(3)], &[x, &k], &y, &[]);
+        shape
+    }
+
+    fn window(&mut self, x: &str, y: &str, mut shape: Vec<i64>) -> Vec<i64> {
+        let k = format!("{y}_k");
+        if shape.len() != 4 {
+            return self.elementwise(x, y, shape);
         }
-        6 if image && shape[2] > 1 && shape[3] > 1 => {
-            let op = ["MaxPool", "AveragePool"][r.below(2)];
-            m.node(op, &[x], &y, &[ints("kernel_shape", &[2, 2])]);
+        if self.r.below(2) == 0 && shape[2] > 1 && shape[3] > 1 {
+            let op = ["MaxPool", "AveragePool"][self.r.below(2)];
+            self.m.node(op, &[x], y, &[ints("kernel_shape", &[2, 2])]);
             shape[2] -= 1;
             shape[3] -= 1;
-        }
-        7 => {
-            let mut perm: Vec<i64> = (0..shape.len() as i64).collect();
-            for i in 2..perm.len() {
-                let j = 1 + r.below(i);
-                perm.swap(i, j);
-            }
-            *shape = perm.iter().map(|&p| shape[p as usize]).collect();
-            m.node("Transpose", &[x], &y, &[ints("perm", &perm)]);
-        }
-        8 => {
-            let all: i64 = shape.iter().product();
-            let split = (2..5).find(|d| all % d == 0).unwrap_or(1);
-            *shape = match r.below(4) {
-                0 => vec![1, all],
-                1 => vec![1, all / split, split],
-                2 => vec![1, split, all / split, 1],
-                _ => vec![1, split, 1, all / split],
-            };
-            m.integers(&k, shape).node("Reshape", &[x, &k], &y, &[]);
-        }
-        9 => drop(m.node("Identity", &[x], &y, &[])),
-        10 if image => {
-            let pads = [0, 0, r.below(2) as i64, 1, 0, 0, 1, r.below(2) as i64];
-            m.integers(&k, &pads).node("Pad", &[x, &k], &y, &[]);
+        } else {
+            let pads = [0, 0, self.r.below(2) as i64, 1, 0, 0, 1, self.r.below(2) as i64];
+            self.m.integers(&k, &pads).node("Pad", &[x, &k], y, &[]);
             shape[2] += pads[2] + pads[6];
             shape[3] += pads[3] + pads[7];
         }
-        11 => {
-            let axis = 1 + r.below(shape.len() - 1);
-            m.node("Concat", &[x, x], &y, &[int("axis", axis as i64)]);
-            shape[axis] *= 2;
-        }
-        12 => drop(m.node("Softmax", &[x], &y, &[int("axis", shape.len() as i64 - 1)])),
-        _ => match others.iter().find(|(_, s)| s == shape) {
-            Some((other, _)) => drop(m.node("Add", &[x, other], &y, &[])),
-            None => drop(m.node("Dropout", &[x], &y, &[])),
-        },
+        shape
     }
-    y
+
+    fn transpose(&mut self, x: &str, y: &str, shape: &[i64]) -> Vec<i64> {
+        let mut perm: Vec<i64> = (0..shape.len() as i64).collect();
+        for i in 2..perm.len() {
+            perm.swap(i, 1 + self.r.below(i));
+        }
+        self.m.node("Transpose", &[x], y, &[ints("perm", &perm)]);
+        perm.iter().map(|&p| shape[p as usize]).collect()
+    }
+
+    fn reshape(&mut self, x: &str, y: &str, shape: &[i64]) -> Vec<i64> {
+        let (n, all) = (shape[0], shape[1..].iter().product::<i64>());
+        let split = (2..5).find(|d| all % d == 0).unwrap_or(1);
+        let to = match self.r.below(4) {
+            0 => vec![n, all],
+            1 => vec![n, all / split, split],
+            2 => vec![n, split, all / split, 1],
+            _ => vec![n, split, 1, all / split],
+        };
+        let k = format!("{y}_k");
+        self.m.integers(&k, &to).node("Reshape", &[x, &k], y, &[]);
+        to
+    }
+
+    fn concat(&mut self, x: &str, y: &str, mut shape: Vec<i64>) -> Vec<i64> {
+        let axis = 1 + self.r.below(shape.len() - 1);
+        self.m.node("Concat", &[x, x], y, &[int("axis", axis as i64)]);
+        shape[axis] *= 2;
+        shape
+    }
+
+    fn elementwise(&mut self, x: &str, y: &str, shape: Vec<i64>) -> Vec<i64> {
+        let k = format!("{y}_k");
+        let last = int("axis", shape.len() as i64 - 1);
+        let peer = self.tensors.iter().rev().skip(1).find(|(_, s)| *s == shape);
+        match (self.r.below(9), peer) {
+            (0, _) => drop(self.m.batch_norm(x, y, shape[1])),
+            (1, _) => drop(self.m.node("Relu", &[x], y, &[])),
+            (2, _) => drop(self.m.node(["Sigmoid", "Tanh", "HardSwish"][self.r.below(3)], &[x], y, &[])),
+            (3 | 4, _) => {
+                let mut dims = vec![1; shape.len()];
+                let axis = if self.r.below(2) == 0 { 1 } else { shape.len() - 1 };
+                dims[axis] = shape[axis];
+                let op = ["Add", "Mul", "Sub"][self.r.below(3)];
+                self.m.weights(&k, &dims).node(op, &[x, &k], y, &[]);
+            }
+            (5, _) => drop(self.m.node("Softmax", &[x], y, &[last])),
+            (6 | 7, Some((other, _))) => drop(self.m.node("Add", &[x, other], y, &[])),
+            (8, _) => drop(self.m.node("Identity", &[x], y, &[])),
+            _ => drop(self.m.node("Dropout", &[x], y, &[])),
+        }
+        shape
+    }
 }
 
 #[test]
 fn random_networks_stay_what_they_are() {
-    for seed in 0..150 {
-        let mut r = Random::new(seed);
-        let mut m = Model::new(13);
-        let mut shape = vec![1, 2 + r.below(3) as i64, 3 + r.below(3) as i64, 2 + r.below(4) as i64];
-        m.input("x", &shape);
-        let mut so_far = vec![("x".to_owned(), shape.clone())];
-        for n in 0..4 + r.below(9) {
-            // Mostly a chain, now and then a branch.
-            let back = if r.below(5) == 0 { r.below(so_far.len()) } else { so_far.len() - 1 };
-            let (x, from) = so_far[back].clone();
-            shape = from;
-            if shape.iter().product::<i64>() > 4000 {
-                continue;
-            }
-            let y = step(&mut m, &mut r, n, &x, &mut shape, &so_far);
-            so_far.push((y, shape.clone()));
+    for seed in 0..200 {
+        let mut growing = Growing::new(seed);
+        for _ in 0..4 + growing.r.below(9) {
+            growing.step();
         }
-        if so_far.len() == 1 {
+        let last = growing.tensors.len() - 1;
+        if last == 0 {
             continue;
         }
-        m.output(&so_far[so_far.len() - 1].0);
-        if r.below(4) == 0 && so_far.len() > 2 {
-            m.output(&so_far[so_far.len() - 2].0);
+        for output in [last, last - 1].into_iter().take(1 + growing.r.below(2)).filter(|&t| t > 0) {
+            growing.m.output(&growing.tensors[output].0);
         }
-        let result = std::panic::catch_unwind(|| same(&m.bytes()));
+        let result = std::panic::catch_unwind(|| same(&growing.m.bytes()));
         if let Err(panic) = result {
             eprintln!("seed {seed}");
             std::panic::resume_unwind(panic);
