@@ -1,7 +1,5 @@
 //! What the whole-product tests share: where models and data are, conversions, and the comparison of bits.
 
-pub mod litert;
-
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::{self, Prepare, Sample};
 use mote_converter::evaluate::{self, Accuracy, evaluate, model_spec};

@@ -3,12 +3,25 @@
 #[path = "../../runtime/format/tests/common/readme.rs"]
 mod readme;
 
-use mote_converter::import::supported;
+use mote_converter::{import, tflite};
 use std::path::Path;
 
 #[test]
 fn the_table_of_onnx_operators_is_up_to_date() {
-    let rows: String = supported().iter().map(|(name, note)| format!("| {name} | {note} |\n")).collect();
+    let rows: String =
+        import::supported().iter().map(|(name, note)| format!("| {name} | {note} |\n")).collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
     readme::section(&file, "operators", &format!("\n| operator | limits |\n|---|---|\n{rows}\n"));
+}
+
+#[test]
+fn the_table_of_tflite_operators_is_up_to_date() {
+    let row = |[name, rounding, note]: [&str; 3]| format!("| {name} | {rounding} | {note} |\n");
+    let rows: String = tflite::supported().into_iter().map(row).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tflite.md");
+    readme::section(
+        &file,
+        "operators",
+        &format!("\n| operator | rounding | limits |\n|---|---|---|\n{rows}\n"),
+    );
 }

@@ -1,6 +1,9 @@
 //! Int8 `.tflite` models of others: LiteRT's bits, and the published accuracies. Needs the folder of trained models; says
 //! so when it is absent.
 
+#[path = "../peers/litert.rs"]
+mod litert;
+
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
 use mote_converter::import::InputShapes;
@@ -8,7 +11,7 @@ use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
 use mote_kernels::table::Kernels;
 use mote_runtime::{Model, Session};
-use mote_tests::{litert, outputs, shared};
+use mote_tests::{outputs, shared};
 use std::path::Path;
 
 /// The models that must give LiteRT's bits.

@@ -27,7 +27,7 @@ pub(super) struct Quantized {
     /// Per output, with −zero·Σw.
     pub(super) bias: Vec<i32>,
     /// Real value of a unit of each output's sum over that of the output.
-    pub(super) multipliers: Vec<f64>,
+    pub(super) multipliers: Vec<Scale>,
 }
 
 impl Layer<'_> {
@@ -44,7 +44,7 @@ impl Layer<'_> {
             let folded = fold((bias / unit).round() as i64, x.zero, q.iter().copied());
             all.bias.push(folded.map_err(|reach| self.overflow(o, reach))?);
             all.weights.extend(q);
-            all.multipliers.push(unit / f64::from(y.scale));
+            all.multipliers.push(scale_of(unit / f64::from(y.scale)));
         }
         Ok(all)
     }
@@ -78,10 +78,9 @@ pub(crate) fn fold(bias: i64, zero: i32, weights: impl Iterator<Item = i8>) -> R
 pub(crate) fn requant(
     writer: &mut ModelWriter,
     round: Rounding,
-    multipliers: &[f64],
+    scales: &[Scale],
     (min, max): (i8, i8),
 ) -> Requant {
-    let scales: Vec<Scale> = multipliers.iter().map(|&m| scale_of(m)).collect();
     let mult = i32s(writer, scales.iter().map(|s| s.mult));
     let shift: Vec<u8> = scales.iter().map(|s| s.shift as u8).collect();
     Requant { round, mult, shift: writer.constant(&shift), min, max }

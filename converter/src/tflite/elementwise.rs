@@ -4,8 +4,9 @@ use super::file::Node;
 use super::lower::Lowering;
 use crate::error::Result;
 use crate::program::Operand;
-use mote_format::{Add, Dequantize, Mul, Op as Kernel, Quant, Quantize, Requantize, Rounding};
-use mote_kernels::quant::scale_of;
+use crate::quantize::weights::i8s;
+use mote_format::{Add, Clamp, Dequantize, Lut, Mul, Op as Kernel, Quant, Quantize, Requantize, Rounding};
+use mote_kernels::quant::{double, scale_of};
 use tract_tflite::tflite::TensorType;
 
 /// Bits by which the inputs of a sum are widened before they are brought to one scale.
@@ -16,17 +17,63 @@ pub(super) fn add<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let ((a, qa), (b, qb)) = pair(l, node)?;
     let y = l.quant(node, l.output(node)?)?;
     let (min, max) = l.bounds(node, y, options.fused_activation_function())?;
-    let common = 2.0 * f64::from(qa.scale).max(f64::from(qb.scale));
-    let op = Add {
-        a: scale_of(f64::from(qa.scale) / common),
-        b: scale_of(f64::from(qb.scale) / common),
+    l.push(node, Kernel::Add(sum(qa, qb, y, (min, max))), &[a, b])
+}
+
+/// Both operands go to twice the larger scale, so that their sum cannot overflow.
+fn sum(a: Quant, b: Quant, y: Quant, (min, max): (i8, i8)) -> Add {
+    let common = 2.0 * f64::from(a.scale).max(f64::from(b.scale));
+    Add {
+        a: scale_of(f64::from(a.scale) / common),
+        b: scale_of(f64::from(b.scale) / common),
         y: scale_of(common / (f64::from(1 << LEFT) * f64::from(y.scale))),
         left: LEFT,
         round: Rounding::Double,
         min,
         max,
-    };
+    }
+}
+
+/// The sum with the second operand negated, where that is the difference bit for bit: rounding half up is not symmetric,
+/// but few scales ever meet a half.
+pub(super) fn sub<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_sub_options())?;
+    let ((a, qa), (b, qb)) = pair(l, node)?;
+    let y = l.quant(node, l.output(node)?)?;
+    let (min, max) = l.bounds(node, y, options.fused_activation_function())?;
+    let op = sum(qa, qb, y, (min, max));
+    let scaled = |v: i32| double(v << LEFT, op.b.mult, op.b.shift.into());
+    if (-255..=255).any(|v| scaled(-v) != -scaled(v)) {
+        return Err(l.refuse(node, format!("scales {} and {} round differently", qa.scale, qb.scale)));
+    }
+    let mirrored = Quant { zero: -1 - qb.zero, ..qb };
+    let table: Vec<i8> = (-128..=127i8).map(|q| !q).collect();
+    let table = i8s(&mut l.program.writer, &table);
+    let b = l.push_between(node, Kernel::Lut(Lut { table }), b, mirrored)?;
     l.push(node, Kernel::Add(op), &[a, b])
+}
+
+/// The larger or smaller of each value and a constant.
+pub(super) fn maximum<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    clamp(l, node, |bound| (bound, 127))
+}
+
+pub(super) fn minimum<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    clamp(l, node, |bound| (-128, bound))
+}
+
+fn clamp<'a>(l: &mut Lowering<'a>, node: &Node<'a>, bounds: impl Fn(i8) -> (i8, i8)) -> Result<()> {
+    let constant = if l.input(node, 1)?.data.is_some() { 1 } else { 0 };
+    let (x, k) = (1 - constant, l.input(node, constant)?);
+    let Some(&[bound]) = k.i8s().as_deref() else {
+        return Err(l.refuse(node, "neither operand is an int8 constant of one element"));
+    };
+    l.keeps_scale(node, x)?;
+    l.keeps_scale(node, constant)?;
+    l.expect_shape(node, &l.input(node, x)?.dims)?;
+    let (input, _) = l.operand(node, x)?;
+    let (min, max) = bounds(bound);
+    l.push(node, Kernel::Clamp(Clamp { min, max }), &[input])
 }
 
 /// TFLite multiplies and divides the scales as floats.

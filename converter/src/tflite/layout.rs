@@ -3,7 +3,7 @@
 use super::file::Node;
 use super::lower::Lowering;
 use crate::error::Result;
-use mote_format::{Concat, MAX_INPUTS, MAX_RANK, Op as Kernel, Pad, Reshape};
+use mote_format::{Concat, MAX_INPUTS, MAX_RANK, Op as Kernel, Pad, Reshape, Transpose};
 use tract_tflite::tflite::ActivationFunctionType;
 
 /// The file says what shape comes out; which operator it was makes no difference.
@@ -49,9 +49,71 @@ pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     l.push(node, Kernel::Concat(Concat { axis }), &inputs)
 }
 
+/// Tensors of one shape along a new axis: each becomes one slice.
+pub(super) fn pack<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_pack_options())?;
+    let (first, count) = (l.input(node, 0)?, node.inputs.len());
+    if count > MAX_INPUTS {
+        return Err(l.refuse(node, format!("it joins {count} tensors, the kernel at most {MAX_INPUTS}")));
+    }
+    let rank = first.dims.len() as i64 + 1;
+    let axis = i64::from(options.axis());
+    let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(usize::MAX);
+    if axis > first.dims.len() {
+        return Err(l.refuse(node, format!("its axis is {}", options.axis())));
+    }
+    let mut slice = first.dims.clone();
+    slice.insert(axis, 1);
+    let mut whole = slice.clone();
+    whole[axis] = count;
+    l.expect_shape(node, &whole)?;
+    let mut inputs = Vec::new();
+    for i in 0..count {
+        l.keeps_scale(node, i)?;
+        if l.input(node, i)?.dims != first.dims {
+            return Err(l.refuse(node, "its inputs have different shapes"));
+        }
+        inputs.push(l.place(node, i, &slice)?);
+    }
+    let axis = l.narrow(node, "axis", axis as i64)?;
+    l.push(node, Kernel::Concat(Concat { axis }), &inputs)
+}
+
+pub(super) fn transpose<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, order) = (l.input(node, 0)?, l.integers(node, 1)?);
+    l.keeps_scale(node, 0)?;
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    if x.dims.len() > MAX_RANK || !sorted.iter().copied().eq(0..x.dims.len() as i64) {
+        return Err(l.refuse(node, format!("its order of dimensions is {order:?}")));
+    }
+    let (mut perm, mut dims) = ([0; MAX_RANK], Vec::new());
+    for (p, &axis) in perm.iter_mut().zip(&order) {
+        *p = l.narrow(node, "axis", axis)?;
+        dims.push(x.dims[axis as usize]);
+    }
+    l.expect_shape(node, &dims)?;
+    let (input, _) = l.operand(node, 0)?;
+    l.push(node, Kernel::Transpose(Transpose { perm }), &[input])
+}
+
 /// The border holds the output's zero point.
 pub(super) fn pad<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    let (x, amounts, y) = (l.input(node, 0)?, l.integers(node, 1)?, l.keeps_scale(node, 0)?);
+    let value = l.keeps_scale(node, 0)?.zero;
+    pad_with(l, node, value)
+}
+
+/// The border holds a given value.
+pub(super) fn pad_v2<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    l.keeps_scale(node, 0)?;
+    match l.input(node, 2)?.i8s().as_deref() {
+        Some(&[value]) => pad_with(l, node, value.into()),
+        _ => Err(l.refuse(node, "its value is no int8 constant")),
+    }
+}
+
+fn pad_with<'a>(l: &mut Lowering<'a>, node: &Node<'a>, value: i32) -> Result<()> {
+    let (x, amounts) = (l.input(node, 0)?, l.integers(node, 1)?);
     if amounts.len() != 2 * x.dims.len() || x.dims.len() > MAX_RANK {
         return Err(l.refuse(node, format!("it has {} amounts for {:?}", amounts.len(), x.dims)));
     }
@@ -62,7 +124,7 @@ pub(super) fn pad<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         dims.push(x.dims[axis] + usize::from(before[axis]) + after as usize);
     }
     l.expect_shape(node, &dims)?;
-    let value = l.narrow(node, "zero point", y.zero.into())?;
+    let value = l.narrow(node, "value", value.into())?;
     let (input, _) = l.operand(node, 0)?;
     l.push(node, Kernel::Pad(Pad { before, value }), &[input])
 }

@@ -138,9 +138,8 @@ impl<'a> Lowering<'a> {
         if dims == tensor.dims {
             return Ok(Operand::Arena(place));
         }
-        let name = format!("{}/{}", tensor.name, self.program.steps.len());
-        let wide = program::Tensor { name, shape: wide, ..self.program.tensors[place].clone() };
-        Ok(Operand::Arena(self.append(node, Kernel::Reshape(Reshape {}), &[Operand::Arena(place)], wide)))
+        let wide = program::Tensor { shape: wide, ..self.program.tensors[place].clone() };
+        Ok(self.push_as(node, Kernel::Reshape(Reshape {}), Operand::Arena(place), wide))
     }
 
     /// Appends the step that computes an operator's only output.
@@ -149,6 +148,33 @@ impl<'a> Lowering<'a> {
         let tensor = self.tensor(id).map_err(|cause| self.refuse(node, cause))?;
         self.places[id] = Some(self.append(node, op, inputs, tensor));
         Ok(())
+    }
+
+    /// Appends a step over the elements of `input`, whose result only the next step reads.
+    pub(super) fn push_between(
+        &mut self,
+        node: &Node<'_>,
+        op: Kernel,
+        input: Operand,
+        quant: Quant,
+    ) -> Result<Operand> {
+        let Operand::Arena(x) = input else {
+            return Err(self.refuse(node, "its second operand is constant"));
+        };
+        let tensor = program::Tensor { quant, ..self.program.tensors[x].clone() };
+        Ok(self.push_as(node, op, input, tensor))
+    }
+
+    /// Appends a step that writes a tensor between others, under a name of its own.
+    pub(super) fn push_as(
+        &mut self,
+        node: &Node<'_>,
+        op: Kernel,
+        input: Operand,
+        tensor: program::Tensor,
+    ) -> Operand {
+        let name = format!("{}/{}", tensor.name, self.program.steps.len());
+        Operand::Arena(self.append(node, op, &[input], program::Tensor { name, ..tensor }))
     }
 
     fn append(&mut self, node: &Node<'_>, op: Kernel, inputs: &[Operand], tensor: program::Tensor) -> usize {

@@ -35,22 +35,36 @@ macro_rules! operators {
 #[rustfmt::skip]
 pub(super) static OPERATORS: &[Row] = operators! {
     ADD elementwise::add, "double", "up to four dimensions, with broadcasting";
+    ARG_MAX reduce::arg_max, "none", "along the last axis, int32";
     AVERAGE_POOL_2D window::average_pool, "mean half away from zero", "";
     CONCATENATION layout::concat, "none", "up to 8 tensors at the output's scale";
     CONV_2D window::conv, "double", "constant int8 weights; groups, dilation";
     DEPTHWISE_CONV_2D window::depthwise, "double", "constant int8 weights; depth multiplier, dilation";
     DEQUANTIZE elementwise::dequantize, "none", "int8 to float";
     EXPAND_DIMS layout::reshape, "none", "";
-    FULLY_CONNECTED dense::fully_connected, "single", "constant int8 weights";
+    FULLY_CONNECTED dense::fully_connected, "half away from zero", "constant int8 weights";
+    HARD_SWISH table::hard_swish, "16-bit fixed point", "";
+    LEAKY_RELU table::leaky_relu, "double", "a slope of at least 0";
     LOGISTIC table::logistic, "float table", "";
+    MAXIMUM elementwise::maximum, "none", "with a constant of one element";
     MAX_POOL_2D window::max_pool, "none", "";
+    MEAN reduce::mean, "double", "over rows and columns";
+    MINIMUM elementwise::minimum, "none", "with a constant of one element";
     MUL elementwise::mul, "double", "up to four dimensions, with broadcasting";
+    PACK layout::pack, "none", "up to 8 tensors at the output's scale";
     PAD layout::pad, "none", "constant amounts";
+    PADV2 layout::pad_v2, "none", "constant amounts and value";
     QUANTIZE elementwise::quantize, "double", "float to int8, or int8 to int8";
+    REDUCE_MAX reduce::max, "none", "over rows and columns";
+    RELU table::relu, "double", "";
+    RELU6 table::relu6, "double", "";
+    RELU_N1_TO_1 table::relu_n1_to_1, "double", "";
     RESHAPE layout::reshape, "none", "the output's shape as stored";
     SOFTMAX reduce::softmax, "gemmlowp's fixed point", "int8 to int8";
     SQUEEZE layout::reshape, "none", "";
+    SUB elementwise::sub, "double", "as ADD, the second operand not constant";
     TANH table::tanh, "float table", "";
+    TRANSPOSE layout::transpose, "none", "constant order";
 };
 
 /// The row of a node's operator, if it is supported.

@@ -1,10 +1,84 @@
-//! Functions of one value, as tables of all 256.
+//! Functions of one value: tables of all 256, or a change of scale between bounds.
 
 use super::file::Node;
 use super::lower::Lowering;
 use crate::error::Result;
 use crate::quantize::weights::i8s;
-use mote_format::{Lut, Op as Kernel, Quant};
+use mote_format::{Lut, Op as Kernel, Quant, Requantize, Rounding};
+use mote_kernels::quant::{double, rounding_shift, scale_of};
+use tract_tflite::tflite::ActivationFunctionType;
+
+pub(super) fn relu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    rectify(l, node, ActivationFunctionType::RELU)
+}
+
+pub(super) fn relu6<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    rectify(l, node, ActivationFunctionType::RELU6)
+}
+
+pub(super) fn relu_n1_to_1<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    rectify(l, node, ActivationFunctionType::RELU_N1_TO_1)
+}
+
+/// TFLite divides the scales as floats.
+fn rectify<'a>(l: &mut Lowering<'a>, node: &Node<'a>, activation: ActivationFunctionType) -> Result<()> {
+    let (input, x) = l.operand(node, 0)?;
+    l.expect_shape(node, &l.input(node, 0)?.dims)?;
+    let y = l.quant(node, l.output(node)?)?;
+    let (min, max) = l.bounds(node, y, activation)?;
+    let scale = scale_of(f64::from(x.scale / y.scale));
+    l.push(node, Kernel::Requantize(Requantize { scale, round: Rounding::Double, min, max }), &[input])
+}
+
+/// A multiplier for each half; TFLite makes both from float quotients.
+pub(super) fn leaky_relu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let alpha = l.options(node, node.options.builtin_options_as_leaky_relu_options())?.alpha();
+    if !(alpha >= 0.0 && alpha.is_finite()) {
+        return Err(l.refuse(node, format!("its slope is {alpha}")));
+    }
+    table(l, node, |q, x, y| {
+        let value = i32::from(q) - x.zero;
+        let slope = if value >= 0 { x.scale / y.scale } else { x.scale * alpha / y.scale };
+        let scale = scale_of(f64::from(slope));
+        y.zero.saturating_add(double(value, scale.mult, scale.shift.into()))
+    })
+}
+
+/// x · relu6(x + 3) / 6 in 16-bit fixed point, step by step as in TFLite's reference.
+pub(super) fn hard_swish<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    table(l, node, |q, x, y| {
+        let fine = x.scale / 128.0;
+        let (output, output_exponent) = multiplier16(fine / y.scale);
+        let (gate, gate_exponent) = multiplier16(fine / (3.0 / 32768.0));
+        let value = (i32::from(q) - x.zero) << 7;
+        let scaled = high_mul16(value, output);
+        let widened = saturate16(i64::from(value) << (gate_exponent - 1).clamp(0, 31));
+        let gated = high_mul16(widened, gate);
+        let gated = if gate_exponent > 0 {
+            saturate16(i64::from(gated) << 1)
+        } else {
+            rounding_shift(gated, (-gate_exponent).min(31) as u32)
+        };
+        let product = ((gated + (1 << 15)) >> 1) * scaled / (1 << 15);
+        rounding_shift(product, (-output_exponent).clamp(0, 31) as u32) + y.zero
+    })
+}
+
+/// A real as a 15-bit mantissa and an exponent.
+fn multiplier16(real: f32) -> (i32, i32) {
+    let scale = scale_of(real.into());
+    let rounded = (i64::from(scale.mult) + (1 << 15)) >> 16;
+    (saturate16(rounded), scale.shift.into())
+}
+
+/// High half of twice the product of 16-bit numbers, half up.
+fn high_mul16(a: i32, b: i32) -> i32 {
+    saturate16((i64::from(a) * i64::from(b) + (1 << 14)) >> 15)
+}
+
+fn saturate16(x: i64) -> i32 {
+    x.clamp(i16::MIN.into(), i16::MAX.into()) as i32
+}
 
 pub(super) fn logistic<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     floats(l, node, |x| 1.0 / (1.0 + (-x).exp()))

@@ -6,8 +6,9 @@ use crate::error::Result;
 use crate::quantize::weights::{fold, i8s, i32s, requant};
 use mote_format::{
     AvgPool2d, Const, Conv2d, DepthwiseConv2d, MaxPool2d, Op as Kernel, Pads, Quant, Requant, Rounding,
-    Stride,
+    Scale, Stride,
 };
+use mote_kernels::quant::scale_of;
 use tract_tflite::tflite::{ActivationFunctionType, Padding};
 
 /// A window as a file describes it, rows before columns.
@@ -29,7 +30,10 @@ struct Narrow {
 /// Constants of a layer beside its weights.
 pub(super) struct Layer {
     pub(super) weights: Vec<i8>,
+    /// With −zero·Σw.
     pub(super) bias: Vec<i32>,
+    /// Smallest and largest sum of each output.
+    pub(super) reach: Vec<(i64, i64)>,
     pub(super) multipliers: Vec<f64>,
     pub(super) bounds: (i8, i8),
 }
@@ -58,7 +62,8 @@ pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let layer = layer(l, node, (0, outputs), options.fused_activation_function())?;
     let (input, _) = l.operand(node, 0)?;
     let weights = i8s(&mut l.program.writer, &layer.weights);
-    let (bias, requant) = store(l, &layer, Rounding::Double);
+    let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
+    let (bias, requant) = store(l, &layer, Rounding::Double, &scales);
     let op = Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant };
     l.push(node, Kernel::Conv2d(op), &[input])
 }
@@ -82,7 +87,8 @@ pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()>
     let layer = layer(l, node, (3, outputs), options.fused_activation_function())?;
     let (input, _) = l.operand(node, 0)?;
     let weights = i8s(&mut l.program.writer, &layer.weights);
-    let (bias, requant) = store(l, &layer, Rounding::Double);
+    let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
+    let (bias, requant) = store(l, &layer, Rounding::Double, &scales);
     let op = DepthwiseConv2d { kh, kw, stride, dilation, pads, weights, bias, requant };
     l.push(node, Kernel::DepthwiseConv2d(op), &[input])
 }
@@ -102,13 +108,16 @@ pub(super) fn layer(
     let scales = weight_scales(l, node, w, (axis, outputs))?;
     let biases = bias(l, node, outputs)?;
     let run = weights.len() / outputs;
-    let mut folded = Vec::new();
+    let (mut folded, mut reach) = (Vec::new(), Vec::new());
     for (o, &bias) in biases.iter().enumerate() {
         let (from, step) = if axis == 0 { (o * run, 1) } else { (o, outputs) };
-        let channel = weights[from..].iter().step_by(step).take(run).copied();
-        folded.push(fold(bias, x.zero, channel).map_err(|reach| {
+        let channel = || weights[from..].iter().step_by(step).take(run).copied();
+        let start = fold(bias, x.zero, channel()).map_err(|reach| {
             l.refuse(node, format!("sums of output channel {o} can reach {reach}, beyond 32 bits"))
-        })?);
+        })?;
+        let ends = channel().map(i64::from).map(|w| ((-128 * w).min(127 * w), (-128 * w).max(127 * w)));
+        reach.push(ends.fold((start.into(), start.into()), |(a, b), (low, high)| (a + low, b + high)));
+        folded.push(start);
     }
     let multiplier = |o: usize| {
         f64::from(x.scale) * f64::from(scales[if scales.len() == 1 { 0 } else { o }]) / f64::from(y.scale)
@@ -117,6 +126,7 @@ pub(super) fn layer(
         multipliers: (0..outputs).map(multiplier).collect(),
         weights,
         bias: folded,
+        reach,
         bounds: l.bounds(node, y, activation)?,
     })
 }
@@ -153,10 +163,15 @@ fn bias(l: &Lowering<'_>, node: &Node<'_>, outputs: usize) -> Result<Vec<i64>> {
 }
 
 /// Stores what a layer has beside its weights.
-pub(super) fn store(l: &mut Lowering<'_>, layer: &Layer, round: Rounding) -> (Const, Requant) {
+pub(super) fn store(
+    l: &mut Lowering<'_>,
+    layer: &Layer,
+    round: Rounding,
+    scales: &[Scale],
+) -> (Const, Requant) {
     let writer = &mut l.program.writer;
     let bias = i32s(writer, layer.bias.iter().copied());
-    (bias, requant(writer, round, &layer.multipliers, layer.bounds))
+    (bias, requant(writer, round, scales, layer.bounds))
 }
 
 pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {

@@ -1,11 +1,11 @@
-//! LiteRT's reference kernels as an oracle, through `peers/litert.py`.
+//! LiteRT's reference kernels as an oracle, through `litert.py` beside this file. Tests include it by its path.
 
 use std::path::Path;
 use std::process::Command;
 
 /// The bytes of all outputs for each input, by LiteRT's reference kernels. Says so and gives `None` when Python has no
 /// LiteRT; `MOTE_PYTHON` names an interpreter that has.
-pub fn outputs(model: &Path, inputs: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn outputs(model: &Path, inputs: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     let python = std::env::var_os("MOTE_PYTHON").unwrap_or_else(|| "python3".into());
     let present = Command::new(&python).args(["-c", "import ai_edge_litert, numpy"]).output();
     if !present.is_ok_and(|done| done.status.success()) {

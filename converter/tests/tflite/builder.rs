@@ -1,0 +1,243 @@
+//! Writes small `.tflite` files for tests, and random numbers that are the same on every run.
+
+use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
+use tract_tflite::tflite::*;
+
+/// Writes the options of an operator.
+pub(crate) type Options =
+    (BuiltinOptions, Box<dyn Fn(&mut FlatBufferBuilder<'static>) -> WIPOffset<UnionWIPOffset>>);
+
+/// The options of an operator: their table, its arguments, and the fields that differ from the default.
+macro_rules! options {
+    ($table:ident, $args:ident { $($field:ident: $value:expr),* }) => {{
+        $(#[allow(clippy::redundant_locals)] let $field = $value;)*
+        let write = move |b: &mut flatbuffers::FlatBufferBuilder<'static>| {
+            #[allow(clippy::needless_update)]
+            let args = tract_tflite::tflite::$args { $($field,)* ..Default::default() };
+            tract_tflite::tflite::$table::create(b, &args).as_union_value()
+        };
+        let options: crate::builder::Options =
+            (tract_tflite::tflite::BuiltinOptions::$table, Box::new(write));
+        options
+    }};
+}
+pub(crate) use options;
+
+/// Scale and zero point.
+pub(crate) type Q = (f32, i64);
+
+struct Value {
+    name: String,
+    kind: TensorType,
+    dims: Vec<i32>,
+    scales: Vec<f32>,
+    zeros: Vec<i64>,
+    axis: i32,
+    data: Vec<u8>,
+}
+
+struct Step {
+    code: BuiltinOperator,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+    options: Option<Options>,
+}
+
+/// A model under construction.
+#[derive(Default)]
+pub(crate) struct Model {
+    values: Vec<Value>,
+    steps: Vec<Step>,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+}
+
+impl Model {
+    fn add(
+        &mut self,
+        kind: TensorType,
+        dims: &[i32],
+        (scales, zeros, axis): (&[f32], &[i64], i32),
+        data: Vec<u8>,
+    ) -> i32 {
+        let name = format!("t{}", self.values.len());
+        let (dims, scales, zeros) = (dims.to_vec(), scales.to_vec(), zeros.to_vec());
+        self.values.push(Value { name, kind, dims, scales, zeros, axis, data });
+        self.values.len() as i32 - 1
+    }
+
+    /// A computed int8 tensor.
+    pub(crate) fn value(&mut self, dims: &[i32], (scale, zero): Q) -> i32 {
+        self.add(TensorType::INT8, dims, (&[scale], &[zero], 0), Vec::new())
+    }
+
+    /// A computed tensor of another type.
+    pub(crate) fn other(&mut self, kind: TensorType, dims: &[i32]) -> i32 {
+        self.add(kind, dims, (&[], &[], 0), Vec::new())
+    }
+
+    /// An int8 input.
+    pub(crate) fn input(&mut self, dims: &[i32], q: Q) -> i32 {
+        let t = self.value(dims, q);
+        self.take(t)
+    }
+
+    /// Makes a tensor an input.
+    pub(crate) fn take(&mut self, t: i32) -> i32 {
+        self.inputs.push(t);
+        t
+    }
+
+    /// An int8 constant with a scale a slice along `axis`.
+    pub(crate) fn weights(&mut self, dims: &[i32], scales: &[f32], axis: i32, values: &[i8]) -> i32 {
+        let bytes = values.iter().map(|&v| v as u8).collect();
+        self.add(TensorType::INT8, dims, (scales, &vec![0; scales.len()], axis), bytes)
+    }
+
+    /// An int8 constant with a zero point.
+    pub(crate) fn constant(&mut self, dims: &[i32], (scale, zero): Q, values: &[i8]) -> i32 {
+        let bytes = values.iter().map(|&v| v as u8).collect();
+        self.add(TensorType::INT8, dims, (&[scale], &[zero], 0), bytes)
+    }
+
+    /// A constant of integers, also a bias.
+    pub(crate) fn ints(&mut self, dims: &[i32], values: &[i32]) -> i32 {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.add(TensorType::INT32, dims, (&[], &[], 0), bytes)
+    }
+
+    /// The same, with a scale, as converters give biases.
+    pub(crate) fn bias(&mut self, values: &[i32], scales: &[f32]) -> i32 {
+        let t = self.ints(&[values.len() as i32], values);
+        self.values[t as usize].zeros = vec![0; scales.len()];
+        self.values[t as usize].scales = scales.to_vec();
+        t
+    }
+
+    pub(crate) fn op(
+        &mut self,
+        code: BuiltinOperator,
+        inputs: &[i32],
+        output: i32,
+        options: Option<Options>,
+    ) -> &mut Self {
+        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: vec![output], options });
+        self
+    }
+
+    pub(crate) fn output(&mut self, t: i32) -> &mut Self {
+        self.outputs.push(t);
+        self
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut b = FlatBufferBuilder::new();
+        let mut buffers = vec![Buffer::create(&mut b, &BufferArgs::default())];
+        let mut tensors = Vec::new();
+        for value in &self.values {
+            let buffer = if value.data.is_empty() { 0 } else { buffers.len() as u32 };
+            if buffer > 0 {
+                let data = Some(b.create_vector(&value.data));
+                buffers.push(Buffer::create(&mut b, &BufferArgs { data }));
+            }
+            tensors.push(tensor(&mut b, value, buffer));
+        }
+        let mut codes = Vec::new();
+        let mut operators = Vec::new();
+        for (index, step) in self.steps.iter().enumerate() {
+            let args = OperatorCodeArgs {
+                deprecated_builtin_code: step.code.0.min(127) as i8,
+                builtin_code: step.code,
+                version: 1,
+                ..Default::default()
+            };
+            codes.push(OperatorCode::create(&mut b, &args));
+            let options = step.options.as_ref().map(|(kind, write)| (*kind, write(&mut b)));
+            let args = OperatorArgs {
+                opcode_index: index as u32,
+                inputs: Some(b.create_vector(&step.inputs)),
+                outputs: Some(b.create_vector(&step.outputs)),
+                builtin_options_type: options.map_or(BuiltinOptions::NONE, |o| o.0),
+                builtin_options: options.map(|o| o.1),
+                ..Default::default()
+            };
+            operators.push(Operator::create(&mut b, &args));
+        }
+        let graph = SubGraphArgs {
+            tensors: Some(b.create_vector(&tensors)),
+            inputs: Some(b.create_vector(&self.inputs)),
+            outputs: Some(b.create_vector(&self.outputs)),
+            operators: Some(b.create_vector(&operators)),
+            ..Default::default()
+        };
+        let graph = SubGraph::create(&mut b, &graph);
+        let args = ModelArgs {
+            version: 3,
+            operator_codes: Some(b.create_vector(&codes)),
+            subgraphs: Some(b.create_vector(&[graph])),
+            buffers: Some(b.create_vector(&buffers)),
+            ..Default::default()
+        };
+        let model = tract_tflite::tflite::Model::create(&mut b, &args);
+        b.finish(model, Some("TFL3"));
+        b.finished_data().to_vec()
+    }
+}
+
+fn tensor(b: &mut FlatBufferBuilder<'static>, value: &Value, buffer: u32) -> WIPOffset<Tensor<'static>> {
+    let quantization = (!value.scales.is_empty()).then(|| {
+        let args = QuantizationParametersArgs {
+            scale: Some(b.create_vector(&value.scales)),
+            zero_point: Some(b.create_vector(&value.zeros)),
+            quantized_dimension: value.axis,
+            ..Default::default()
+        };
+        QuantizationParameters::create(b, &args)
+    });
+    let args = TensorArgs {
+        shape: Some(b.create_vector(&value.dims)),
+        type_: value.kind,
+        buffer,
+        name: Some(b.create_string(&value.name)),
+        quantization,
+        ..Default::default()
+    };
+    Tensor::create(b, &args)
+}
+
+/// Xorshift: small, and the same everywhere.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 11
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    pub(crate) fn i8s(&mut self, n: usize) -> Vec<i8> {
+        (0..n).map(|_| self.next() as i8).collect()
+    }
+
+    pub(crate) fn ints(&mut self, n: usize, bound: i32) -> Vec<i32> {
+        (0..n).map(|_| self.below(2 * bound as usize) as i32 - bound).collect()
+    }
+
+    /// A scale between 1/4 of `around` and twice that.
+    pub(crate) fn scale(&mut self, around: f32) -> f32 {
+        around * (0.25 + self.below(1_000_003) as f32 / 571_429.0)
+    }
+
+    pub(crate) fn q(&mut self, around: f32) -> Q {
+        (self.scale(around), self.below(200) as i64 - 100)
+    }
+}

@@ -1,0 +1,158 @@
+//! Sums, products, changes of scale, functions of one value, softmax.
+
+use crate::Case;
+use crate::builder::{Model, Options, Q, Random, options};
+use crate::oracle::{clamp, double};
+use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, TensorType};
+
+/// Two scales that differ in shape, and the output's.
+const SCALES: [Q; 3] = [(0.031_73, -7), (0.127_91, 12), (0.078_13, -20)];
+
+pub(crate) fn cases() -> Vec<Case> {
+    let mut all = vec![sum(false), difference(), product(), sum(true), softmax(1.0), softmax(0.3)];
+    for seed in 0..4 {
+        let mut random = Random::new(seed + 3);
+        let (x, y) = (random.q(0.04), random.q(0.04));
+        let relu = |q: Q, x: Q, y: Q, i: i8| double(i64::from(i) - x.1, f64::from(x.0 / y.0)).max(q.1 - y.1);
+        all.push(unary("RELU", B::RELU, None, x, y, move |i| relu(y, x, y, i) + y.1));
+        let six = (6.0 / y.0).round() as i64;
+        all.push(unary("RELU6", B::RELU6, None, x, y, move |i| relu(y, x, y, i).min(six) + y.1));
+        let one = (1.0 / y.0).round() as i64;
+        let both = move |i: i8| double(i64::from(i) - x.1, f64::from(x.0 / y.0)).clamp(-one, one) + y.1;
+        all.push(unary("RELU_N1_TO_1", B::RELU_N1_TO_1, None, x, y, both));
+        let to = move |i: i8| double(i64::from(i) - x.1, f64::from(x.0) / f64::from(y.0)) + y.1;
+        all.push(unary(
+            "QUANTIZE",
+            B::QUANTIZE,
+            Some(options!(QuantizeOptions, QuantizeOptionsArgs {})),
+            x,
+            y,
+            to,
+        ));
+        let alpha = 0.1f32 + seed as f32 / 7.0;
+        let leaky = move |i: i8| {
+            let v = i64::from(i) - x.1;
+            let slope = if v < 0 { x.0 * alpha / y.0 } else { x.0 / y.0 };
+            double(v, f64::from(slope)) + y.1
+        };
+        let slope = options!(LeakyReluOptions, LeakyReluOptionsArgs { alpha: alpha });
+        all.push(unary("LEAKY_RELU", B::LEAKY_RELU, Some(slope), x, y, leaky));
+        let swish = real("HARD_SWISH", B::HARD_SWISH, x, y, |v| v * (v + 3.0).clamp(0.0, 6.0) / 6.0);
+        all.push(Case { slack: 1, ..swish });
+        all.push(real("LOGISTIC", B::LOGISTIC, x, (1.0 / 256.0, -128), |v| 1.0 / (1.0 + (-v).exp())));
+        all.push(real("TANH", B::TANH, x, (1.0 / 128.0, 0), f32::tanh));
+    }
+    all.extend([bound(true), bound(false), dequantized()]);
+    all
+}
+
+fn sum(broadcast: bool) -> Case {
+    let name = if broadcast { "ADD broadcast" } else { "ADD" };
+    let options =
+        options!(AddOptions, AddOptionsArgs { fused_activation_function: ActivationFunctionType::RELU });
+    let bounds = (SCALES[2].1, 127);
+    binary(name, B::ADD, options, broadcast, move |a, b| clamp(scaled_sum(a, b), bounds))
+}
+
+fn difference() -> Case {
+    let options = options!(SubOptions, SubOptionsArgs {});
+    binary("SUB", B::SUB, options, true, |a, b| clamp(scaled_sum(a, -b), (-128, 127)))
+}
+
+fn scaled_sum(a: i64, b: i64) -> i64 {
+    let [qa, qb, qy] = SCALES;
+    let common = 2.0 * f64::from(qa.0.max(qb.0));
+    let wide = |v: i64, q: Q| double(v << 20, f64::from(q.0) / common);
+    double(wide(a, qa) + wide(b, qb), common / (f64::from(1 << 20) * f64::from(qy.0))) + qy.1
+}
+
+fn product() -> Case {
+    let [qa, qb, qy] = SCALES;
+    let options = options!(MulOptions, MulOptionsArgs {});
+    let times = move |a: i64, b: i64| clamp(double(a * b, f64::from(qa.0 * qb.0 / qy.0)) + qy.1, (-128, 127));
+    binary("MUL", B::MUL, options, true, times)
+}
+
+/// `f` is given both values without their zero points.
+fn binary(
+    name: &'static str,
+    code: B,
+    options: Options,
+    broadcast: bool,
+    f: impl Fn(i64, i64) -> i8 + 'static,
+) -> Case {
+    let [qa, qb, qy] = SCALES;
+    let mut m = Model::default();
+    let a = m.input(&[1, 8, 8, 10], qa);
+    let b = m.input(if broadcast { &[8, 1, 10] } else { &[1, 8, 8, 10] }, qb);
+    let y = m.value(&[1, 8, 8, 10], qy);
+    m.op(code, &[a, b], y, Some(options)).output(y);
+    let oracle = move |x: &[i8]| {
+        let (a, b) = x.split_at(640);
+        let other = |i: usize| if broadcast { b[i / 80 * 10 + i % 10] } else { b[i] };
+        let one = |(i, &a): (usize, &i8)| f(i64::from(a) - qa.1, i64::from(other(i)) - qb.1) as u8;
+        a.iter().enumerate().map(one).collect()
+    };
+    Case::new(name, &m, oracle)
+}
+
+fn unary(
+    name: &'static str,
+    code: B,
+    options: Option<Options>,
+    x: Q,
+    y: Q,
+    f: impl Fn(i8) -> i64 + 'static,
+) -> Case {
+    let mut m = Model::default();
+    let (from, to) = (m.input(&[1, 600], x), m.value(&[1, 600], y));
+    m.op(code, &[from], to, options).output(to);
+    let oracle = move |x: &[i8]| x.iter().map(|&x| clamp(f(x), (-128, 127)) as u8).collect();
+    Case::new(name, &m, oracle)
+}
+
+/// A function in floats, as TFLite makes its tables.
+fn real(name: &'static str, code: B, x: Q, y: Q, f: impl Fn(f32) -> f32 + 'static) -> Case {
+    let inverse = 1.0 / y.0;
+    unary(name, code, None, x, y, move |i| {
+        (f(x.0 * (i64::from(i) - x.1) as f32) * inverse).round() as i64 + y.1
+    })
+}
+
+/// Real functions, a step apart at most.
+fn softmax(beta: f32) -> Case {
+    let mut m = Model::default();
+    let x = m.input(&[3, 12], SCALES[0]);
+    let y = m.value(&[3, 12], (1.0 / 256.0, -128));
+    let options = options!(SoftmaxOptions, SoftmaxOptionsArgs { beta: beta });
+    m.op(B::SOFTMAX, &[x], y, Some(options)).output(y);
+    let row = move |x: &[i8]| {
+        let weights: Vec<f32> = x.iter().map(|&x| (f32::from(x) * SCALES[0].0 * beta).exp()).collect();
+        let total: f32 = weights.iter().sum();
+        weights
+            .iter()
+            .map(|w| clamp((w / total * 256.0).round() as i64 - 128, (-128, 127)) as u8)
+            .collect::<Vec<_>>()
+    };
+    Case { slack: 1, ..Case::new("SOFTMAX", &m, move |x: &[i8]| x.chunks_exact(12).flat_map(row).collect()) }
+}
+
+fn bound(upper: bool) -> Case {
+    let mut m = Model::default();
+    let (x, k) = (m.input(&[1, 40], SCALES[0]), m.constant(&[1], SCALES[0], &[17]));
+    let y = m.value(&[1, 40], SCALES[0]);
+    let options = options!(MaximumMinimumOptions, MaximumMinimumOptionsArgs {});
+    let (name, code) = if upper { ("MINIMUM", B::MINIMUM) } else { ("MAXIMUM", B::MAXIMUM) };
+    m.op(code, &[x, k], y, Some(options)).output(y);
+    let oracle = move |x: &[i8]| x.iter().map(|&x| if upper { x.min(17) } else { x.max(17) } as u8).collect();
+    Case::new(name, &m, oracle)
+}
+
+fn dequantized() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[1, 40], SCALES[1]), m.other(TensorType::FLOAT32, &[1, 40]));
+    m.op(B::DEQUANTIZE, &[x], y, Some(options!(DequantizeOptions, DequantizeOptionsArgs {}))).output(y);
+    let float = |&x: &i8| ((i64::from(x) - SCALES[1].1) as f32 * SCALES[1].0).to_le_bytes();
+    let oracle = move |x: &[i8]| x.iter().flat_map(float).collect();
+    Case::new("DEQUANTIZE", &m, oracle)
+}

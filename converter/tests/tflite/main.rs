@@ -1,0 +1,121 @@
+//! Tests of the import of `.tflite` files, seen from outside: small files from `builder`, what they compute held against
+//! `oracle`'s wide integers and, where Python has it, LiteRT.
+
+mod builder;
+mod elementwise;
+mod layout;
+mod oracle;
+mod refusals;
+mod window;
+
+#[path = "../../../tests/peers/litert.rs"]
+mod litert;
+
+use builder::Random;
+use mote_converter::encode::{Metadata, encode};
+use mote_converter::plan::plan;
+use mote_converter::tflite;
+use mote_runtime::{Model, Session};
+
+/// The bytes of a model's output from those of its inputs.
+type Oracle = Box<dyn Fn(&[i8]) -> Vec<u8>>;
+
+/// A small model and what it should compute.
+struct Case {
+    name: &'static str,
+    bytes: Vec<u8>,
+    oracle: Oracle,
+    /// How far the output may be from the oracle, which is a real function where this is not 0. LiteRT has the last word.
+    slack: u8,
+}
+
+impl Case {
+    fn new(name: &'static str, m: &builder::Model, oracle: impl Fn(&[i8]) -> Vec<u8> + 'static) -> Self {
+        Case { name, bytes: m.bytes(), oracle: Box::new(oracle), slack: 0 }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    [window::cases(), elementwise::cases(), layout::cases()].into_iter().flatten().collect()
+}
+
+/// The bytes of a mote model.
+fn convert(tflite: &[u8]) -> mote_converter::error::Result<mote_format::AlignedBytes> {
+    let program = tflite::program(tflite)?;
+    encode(&program, &plan(&program)?, &Metadata::default())
+}
+
+/// Random bytes for all inputs.
+fn input(model: &Model<'_>, random: &mut Random) -> Vec<u8> {
+    let length = model.inputs().map(|i| i.bytes()).sum();
+    (0..length).map(|_| random.next() as u8).collect()
+}
+
+fn run(model: &Model<'_>, input: &[u8]) -> Vec<u8> {
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(model, &mut arena).expect("room");
+    let mut rest = input;
+    for (i, info) in model.inputs().enumerate() {
+        let (mine, others) = rest.split_at(info.bytes());
+        session.input_mut(i).expect("an input").bytes_mut().copy_from_slice(mine);
+        rest = others;
+    }
+    session.run();
+    session.outputs().flat_map(|o| o.bytes().to_vec()).collect()
+}
+
+#[test]
+fn every_operator_is_what_wide_integers_say() {
+    for case in cases() {
+        let bytes = convert(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let model = Model::new_checked(&bytes).expect("a model");
+        let mut random = Random::new(11);
+        for _ in 0..20 {
+            let input = input(&model, &mut random);
+            let signed: Vec<i8> = input.iter().map(|&b| b as i8).collect();
+            let (ours, expected) = (run(&model, &input), (case.oracle)(&signed));
+            assert_eq!(ours.len(), expected.len(), "{}", case.name);
+            let close = |(&a, &b): (&u8, &u8)| (a as i8).abs_diff(b as i8) <= case.slack;
+            assert!(ours.iter().zip(&expected).all(close), "{}: {ours:?} {expected:?}", case.name);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Python with LiteRT"]
+fn every_operator_gives_the_bits_of_litert() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let bytes = convert(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let model = Model::new_checked(&bytes).expect("a model");
+        let mut random = Random::new(12);
+        let inputs: Vec<Vec<u8>> = (0..20).map(|_| input(&model, &mut random)).collect();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &case.bytes).expect("room");
+        let Some(expected) = litert::outputs(file.path(), &inputs) else { return };
+        let ours: Vec<Vec<u8>> = inputs.iter().map(|i| run(&model, i)).collect();
+        let pairs = ours.concat().into_iter().zip(expected.concat());
+        let differ = pairs.filter(|(a, b)| a != b).count();
+        println!("{}: {differ} of {} bytes differ", case.name, expected.concat().len());
+        if ours != expected {
+            wrong.push(case.name);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn every_operator_has_a_case() {
+    let tried: std::collections::HashSet<i32> = cases()
+        .iter()
+        .filter_map(|case| tract_tflite::tflite::root_as_model(&case.bytes).ok())
+        .flat_map(|m| {
+            m.operator_codes().into_iter().flatten().map(|c| c.builtin_code().0).collect::<Vec<_>>()
+        })
+        .collect();
+    let name = |code: &i32| tract_tflite::tflite::BuiltinOperator(*code).variant_name();
+    let tried: Vec<&str> = tried.iter().filter_map(name).collect();
+    for [name, ..] in tflite::supported() {
+        assert!(tried.contains(&name), "{name}");
+    }
+}
