@@ -263,6 +263,12 @@ impl Graph {
     }
 }
 
+/// A name as it is told and stored on the device. Exporters join the names of all operators that were fused with semicolons; the
+/// first one tells enough.
+pub fn short_name(name: &str) -> &str {
+    name.split(';').find(|part| !part.is_empty()).unwrap_or(name)
+}
+
 /// `name`, or `name` with the first number that is not `taken`.
 pub(crate) fn fresh(name: &str, taken: impl Fn(&str) -> bool) -> String {
     if !taken(name) {

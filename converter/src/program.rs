@@ -3,7 +3,7 @@
 //! A program lists steps in the order of the file format: the output of step `k` is tensor `inputs + k`. Making one
 //! is `quantize`; giving its tensors places is `plan`; turning it into bytes is `encode`.
 
-use crate::ir::ValueId;
+use crate::ir::{ValueId, short_name};
 use mote_format::{Const, DType, ModelWriter, Op, Quant, Shape, TensorSpec};
 
 /// A tensor in the arena.
@@ -64,10 +64,14 @@ pub struct Program {
 }
 
 impl Program {
-    /// Appends a step and the tensor that it writes; gives the tensor's index.
+    /// Appends a step and the tensor that it writes, whose name is made [short](short_name) and unique; gives the
+    /// tensor's index.
     pub fn push(&mut self, step: Step, output: Tensor) -> usize {
+        let short = short_name(&output.name);
+        let taken = |name: &str| self.tensors.iter().any(|t| t.name == name);
+        let name = if taken(short) { format!("{short}#{}", self.steps.len()) } else { short.to_owned() };
         self.steps.push(step);
-        self.tensors.push(output);
+        self.tensors.push(Tensor { name, ..output });
         self.tensors.len() - 1
     }
 

@@ -112,7 +112,7 @@ impl<'a> Import<'a> {
     }
 
     fn unique(&mut self, name: &str) -> String {
-        let name = ir::fresh(name, |n| self.node_names.contains(n));
+        let name = ir::fresh(ir::short_name(name), |n| self.node_names.contains(n));
         self.node_names.insert(name.clone());
         name
     }
