@@ -8,7 +8,7 @@ use crate::model_file;
 use crate::progress::Progress;
 use crate::quantize::original;
 use crate::reference::Reference;
-use mote_runtime::{Kernels, Model, Session};
+use mote_runtime::{Kernels, Model, Session, TensorInfo};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -146,9 +146,20 @@ fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Acc
     tally.accuracy()
 }
 
-/// What samples of a model's first input look like.
+/// A model's input, when it has one only.
+pub fn only_input(model: &Model<'_>) -> Result<TensorInfo> {
+    let mut inputs = model.inputs();
+    match (inputs.next(), inputs.count()) {
+        (Some(input), 0) => Ok(input),
+        (_, others) => Err(Error::new("cannot run the model")
+            .cause(format!("it has {} inputs; samples can be read for one", others + 1))
+            .remedy("run it from a program, with mote_runtime::Session")),
+    }
+}
+
+/// What samples of a model's only input look like.
 pub fn model_spec(model: &Model<'_>, labels: Option<PathBuf>) -> Result<Spec> {
-    let input = model.inputs().next().ok_or_else(|| Error::internal("the model has no input"))?;
+    let input = only_input(model)?;
     let values = |f: &dyn Fn(usize) -> f32, n: usize| (0..n).map(f).collect::<Vec<f32>>();
     let prepare = model.preparation(0).filter(|p| !p.is_empty()).map_or_else(Prepare::default, |p| Prepare {
         mean: values(&|c| p.mean(c), p.len()),

@@ -1,9 +1,9 @@
 """What LiteRT's reference kernels compute.
 
-Use: python litert.py MODEL.tflite INPUTS OUTPUTS
+Use: python litert.py MODEL.tflite INPUTS OUTPUTS [TENSOR]...
 
-INPUTS holds the bytes of the model's inputs, one inference after the other; OUTPUTS receives the bytes of its outputs in
-the same order. Needs the packages of requirements.txt.
+INPUTS holds the bytes of the model's inputs, one inference after the other; OUTPUTS receives the bytes of its outputs, or
+of the named tensors, in the same order. Needs the packages of requirements.txt.
 """
 
 import sys
@@ -12,21 +12,34 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
-def main(model, source, target):
-    lite = Interpreter(model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1)
+def load(model, every):
+    lite = Interpreter(
+        model,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=every,
+        num_threads=1,
+    )
     lite.allocate_tensors()
-    inputs, outputs = lite.get_input_details(), lite.get_output_details()
-    given = open(source, "rb").read()
+    return lite
+
+
+def main(model, source, target, *names):
+    lite = load(model, bool(names))
+    wanted = [d["index"] for d in lite.get_output_details()]
+    if names:
+        index = {d["name"]: d["index"] for d in lite.get_tensor_details()}
+        wanted = [index[name] for name in names]
+    given, at = open(source, "rb").read(), 0
     with open(target, "wb") as out:
-        at = 0
         while at < len(given):
-            for d in inputs:
-                size = int(np.prod(d["shape"])) * np.dtype(d["dtype"]).itemsize
-                lite.set_tensor(d["index"], np.frombuffer(given, d["dtype"], size // np.dtype(d["dtype"]).itemsize, at).reshape(d["shape"]))
-                at += size
+            for d in lite.get_input_details():
+                count = int(np.prod(d["shape"]))
+                values = np.frombuffer(given, d["dtype"], count, at)
+                lite.set_tensor(d["index"], values.reshape(d["shape"]))
+                at += values.nbytes
             lite.invoke()
-            for d in outputs:
-                out.write(lite.get_tensor(d["index"]).tobytes())
+            for tensor in wanted:
+                out.write(lite.get_tensor(tensor).tobytes())
 
 
 main(*sys.argv[1:])

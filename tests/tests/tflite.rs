@@ -7,11 +7,13 @@ mod litert;
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
 use mote_converter::import::InputShapes;
+use mote_converter::program::Step;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
+use mote_converter::tflite;
 use mote_kernels::table::Kernels;
-use mote_runtime::{Model, Session};
-use mote_tests::{outputs, shared};
+use mote_runtime::{Hook, Model, Session};
+use mote_tests::shared;
 use std::path::Path;
 
 /// The models that must give LiteRT's bits.
@@ -49,7 +51,7 @@ fn random(seed: u64, count: usize) -> Vec<u8> {
 
 #[test]
 #[ignore = "needs Python with LiteRT"]
-fn a_hundred_random_inputs_give_the_bits_of_litert() {
+fn a_hundred_random_inputs_give_the_bits_of_litert_in_every_layer() {
     let Some(shared) = shared() else { return };
     for name in MODELS {
         let path = shared.join("models").join(name).with_extension("tflite");
@@ -57,15 +59,53 @@ fn a_hundred_random_inputs_give_the_bits_of_litert() {
         let model = Model::new_checked(&bytes).expect("a model");
         let length = model.inputs().next().expect("an input").bytes();
         let inputs: Vec<Vec<u8>> = (0..100).map(|i| random(i, length)).collect();
-        let Some(expected) = litert::outputs(&path, &inputs) else { return };
+        let tensors = layers(&path);
+        let names: Vec<String> = tensors.iter().flatten().cloned().collect();
+        let Some(expected) = litert::outputs(&path, &inputs, &names) else { return };
         for kernels in Kernels::available() {
-            let ours = outputs(&model, kernels, &inputs);
+            let ours = every_layer(&model, kernels, &inputs, &tensors);
+            let pairs = || ours.iter().flatten().zip(expected.iter().flatten());
             assert_eq!(ours.concat().len(), expected.concat().len(), "{name}");
-            let differ = ours.concat().iter().zip(expected.concat()).filter(|(a, b)| **a != *b).count();
-            println!("{name} on {}: {differ} of {} bytes differ", kernels.name(), expected.concat().len());
+            let differ = pairs().filter(|(a, b)| a != b).count();
+            println!("{name} on {}: {differ} of {} bytes differ", kernels.name(), pairs().count());
             assert_eq!(differ, 0, "{name} on {}", kernels.name());
         }
     }
+}
+
+/// The tensor of the file that each step writes: that of its operator, for the last step of each operator.
+fn layers(path: &Path) -> Vec<Option<String>> {
+    let program = tflite::program(&std::fs::read(path).expect("a model")).unwrap_or_else(|e| panic!("{e}"));
+    let next = program.steps.iter().skip(1).map(|s| Some(&s.node)).chain([None]);
+    let last = |(step, next): (&Step, _)| (next != Some(&step.node)).then(|| step.node.clone());
+    program.steps.iter().zip(next).map(last).collect()
+}
+
+/// The bytes that each of the wanted steps writes.
+fn every_layer(
+    model: &Model<'_>,
+    kernels: &'static Kernels,
+    inputs: &[Vec<u8>],
+    wanted: &[Option<String>],
+) -> Vec<Vec<u8>> {
+    struct Record<'w>(&'w [Option<String>], usize, Vec<u8>);
+    impl Hook for Record<'_> {
+        fn after(&mut self, step: &mote_runtime::Step<'_>) {
+            if self.0[self.1].is_some() {
+                self.2.extend(step.output().bytes());
+            }
+            self.1 += 1;
+        }
+    }
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::with_kernels(model, &mut arena, kernels).expect("room");
+    let mut one = |input: &Vec<u8>| {
+        session.input_mut(0).expect("an input").bytes_mut().copy_from_slice(input);
+        let mut record = Record(wanted, 0, Vec::new());
+        session.run_with(&mut record);
+        record.2
+    };
+    inputs.iter().map(&mut one).collect()
 }
 
 /// The share of inputs, given as stored bytes, whose largest output is the right one.

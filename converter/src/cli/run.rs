@@ -5,7 +5,7 @@ use super::text::{line, table, thousands};
 use crate::board::{BOARDS, Board, LayerRun};
 use crate::data;
 use crate::error::{Error, Result};
-use crate::evaluate::model_spec;
+use crate::evaluate::{model_spec, only_input};
 use crate::model_file;
 use clap::Args;
 use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs};
@@ -89,7 +89,7 @@ pub(super) fn main(args: &Run) -> Result<()> {
 
 /// The bytes of the model's input.
 fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
-    let info = model.inputs().next().ok_or_else(|| Error::internal("the model has no input"))?;
+    let info = only_input(model)?;
     if args.raw {
         return raw(&args.input, info.bytes());
     }

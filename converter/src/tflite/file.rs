@@ -137,6 +137,12 @@ fn tensors<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<Vec<Te
         let dims: Option<Vec<usize>> =
             tensor.shape().into_iter().flatten().map(|d| usize::try_from(d).ok()).collect();
         let dims = dims.ok_or_else(|| damaged(format!("tensor \"{name}\" has a negative dimension")))?;
+        if tensor.is_variable() {
+            return Err(unsupported(
+                format!("the tensor \"{name}\" is a variable"),
+                "export a model without state",
+            ));
+        }
         if tensor.sparsity().is_some() {
             return Err(unsupported(
                 format!("the constant \"{name}\" is stored sparsely"),

@@ -3,6 +3,7 @@
 use super::file::{File, Node, Tensor};
 use super::operators;
 use crate::error::{Error, Result};
+use crate::ir::short_name;
 use crate::program::{self, Operand, Program, Step};
 use mote_format::{DType, Op as Kernel, Quant, Reshape, Shape};
 use mote_kernels::quant::quantize;
@@ -11,6 +12,11 @@ use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 /// Lowers a whole file.
 pub(super) fn lower(file: &File<'_>) -> Result<Program> {
     refuse_unknown(file)?;
+    if file.tensors.iter().all(|t| t.kind != TensorType::INT8 || t.data.is_some()) {
+        return Err(Error::new("the model is not quantized to int8")
+            .cause("none of the values that it computes is int8")
+            .remedy("quantize it to int8, or export the float network as ONNX for mote to quantize"));
+    }
     let places = vec![None; file.tensors.len()];
     let mut lowering = Lowering { file, program: Program::default(), places };
     for &t in &file.inputs {
@@ -19,11 +25,16 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
         lowering.places[t] = Some(lowering.program.tensors.len() - 1);
     }
     lowering.program.inputs = file.inputs.len();
+    let mut refusals = Vec::new();
     for node in &file.nodes {
-        if let Some(row) = operators::find(node) {
-            (row.lower)(&mut lowering, node)?;
+        let Some(row) = operators::find(node) else { continue };
+        if let Err(refusal) = (row.lower)(&mut lowering, node) {
+            refusals.push(refusal);
+            // Whatever reads this is looked at as well; no program comes of it.
+            node.outputs.iter().for_each(|&t| lowering.places[t] = Some(0));
         }
     }
+    refuse_all(refusals)?;
     for &t in &file.outputs {
         let place = lowering.places[t].filter(|&p| p >= file.inputs.len()).ok_or_else(|| {
             end_error(file, "output", t, "no operator computes it from the input".to_owned())
@@ -49,8 +60,21 @@ fn refuse_unknown(file: &File<'_>) -> Result<()> {
         .remedy(format!("supported are {}", operators::names())))
 }
 
+/// All refusals of operators as one.
+fn refuse_all(refusals: Vec<Error>) -> Result<()> {
+    let all = refusals.iter().map(|e| format!("{}: {}", e.at.as_deref().unwrap_or(""), e.cause));
+    let (all, count) = (all.collect::<Vec<_>>().join("\n"), refusals.len());
+    match refusals.into_iter().next() {
+        None => Ok(()),
+        Some(only) if count == 1 => Err(only),
+        Some(first) => {
+            Err(Error::new(format!("cannot import {count} operators")).cause(all).remedy(first.remedy))
+        }
+    }
+}
+
 fn position(file: &File<'_>, node: &Node<'_>) -> String {
-    let output = node.outputs.first().map_or("", |&t| &file.tensors[t].name);
+    let output = node.outputs.first().map_or("", |&t| short_name(&file.tensors[t].name));
     format!("operator {}, output \"{output}\"", node.index)
 }
 
@@ -77,7 +101,7 @@ impl<'a> Lowering<'a> {
         Error::new("cannot import an operator")
             .at(format!("{} ({})", position(self.file, node), node.name))
             .cause(cause)
-            .remedy("see docs/tflite.md for what each operator may be, and export the model accordingly")
+            .remedy("export the model in int8 as docs/tflite.md says, or the float network as ONNX for mote to quantize")
     }
 
     /// The options of an operator; an error where it has none, or those of another operator.

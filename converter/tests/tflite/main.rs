@@ -92,7 +92,7 @@ fn every_operator_gives_the_bits_of_litert() {
         let inputs: Vec<Vec<u8>> = (0..20).map(|_| input(&model, &mut random)).collect();
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), &case.bytes).expect("room");
-        let Some(expected) = litert::outputs(file.path(), &inputs) else { return };
+        let Some(expected) = litert::outputs(file.path(), &inputs, &[]) else { return };
         let ours: Vec<Vec<u8>> = inputs.iter().map(|i| run(&model, i)).collect();
         let pairs = ours.concat().into_iter().zip(expected.concat());
         let differ = pairs.filter(|(a, b)| a != b).count();

@@ -35,7 +35,7 @@ fn truncated_files() {
 fn wrong_bytes() {
     let mut random = Random::new(5);
     for case in cases() {
-        for _ in 0..150 {
+        for _ in 0..60 {
             let mut broken = case.bytes.clone();
             for _ in 0..1 + random.below(4) {
                 let at = random.below(broken.len());
@@ -66,6 +66,19 @@ fn unknown_operators_are_all_listed() {
     m.op(B::CUMSUM, &[x], a, None).op(B::RELU, &[a], b, None).op(B::ROUND, &[b], y, None).output(y);
     let words = ["CUMSUM at operator 0, output \"t1\"", "ROUND at operator 2, output \"t3\"", "CONV_2D"];
     says(&m.bytes(), &words);
+}
+
+#[test]
+fn refused_operators_are_all_listed() {
+    let mut m = Model::default();
+    let q = (0.1, 0);
+    let x = m.input(&[1, 4], q);
+    let (a, b, y) = (m.value(&[1, 5], q), m.value(&[1, 5], (0.2, 0)), m.value(&[2, 5], q));
+    m.op(B::RELU, &[x], a, None).op(B::RELU, &[a], b, None).op(B::TANH, &[b], y, None).output(y);
+    says(
+        &m.bytes(),
+        &["2 operators", "operator 0, output \"t1\" (RELU)", "operator 2, output \"t3\" (TANH)"],
+    );
 }
 
 #[test]
