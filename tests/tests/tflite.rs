@@ -4,6 +4,7 @@
 #[path = "../peers/litert.rs"]
 mod litert;
 
+use mote_converter::board::{BOARDS, Board, emulator_present};
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
 use mote_converter::import::InputShapes;
@@ -13,7 +14,7 @@ use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
 use mote_kernels::table::Kernels;
 use mote_runtime::{Hook, Model, Session};
-use mote_tests::shared;
+use mote_tests::{outputs, shared};
 use std::path::Path;
 
 /// The models that must give LiteRT's bits.
@@ -106,6 +107,27 @@ fn every_layer(
         record.2
     };
     inputs.iter().map(&mut one).collect()
+}
+
+#[test]
+fn boards_give_the_same_bits() {
+    let Some(shared) = shared() else { return };
+    if !emulator_present() {
+        assert!(std::env::var_os("MOTE_REQUIRE_QEMU").is_none(), "QEMU is required and not installed");
+        return;
+    }
+    for name in ["mlperf_tiny/kws_ref_model", "mlperf_tiny/ad01_int8"] {
+        let bytes = converted(&shared.join("models").join(name).with_extension("tflite")).bytes;
+        let model = Model::new_checked(&bytes).expect("a model");
+        let length = model.inputs().next().expect("an input").bytes();
+        let inputs: Vec<Vec<u8>> = (0..3).map(|i| random(i, length)).collect();
+        let expected = outputs(&model, Kernels::naive(), &inputs);
+        for board in BOARDS {
+            let run = Board::open(board, Progress::Hidden).and_then(|board| board.run(&model, &inputs));
+            let run = run.unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(run.outputs, expected, "{name} on {board}");
+        }
+    }
 }
 
 /// The share of inputs, given as stored bytes, whose largest output is the right one.

@@ -2,6 +2,7 @@
 //! `oracle`'s wide integers and, where Python has it, LiteRT.
 
 mod builder;
+mod command;
 mod elementwise;
 mod layout;
 mod oracle;

@@ -1,0 +1,49 @@
+//! `mote convert` on a `.tflite` file, and the other verbs on what it makes.
+
+use crate::builder::{Model, options};
+use ndarray::{Array2, arr2};
+use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output};
+use tract_tflite::tflite::BuiltinOperator;
+
+fn mote(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mote")).args(args).current_dir(folder).output().expect("mote starts")
+}
+
+fn done(folder: &Path, args: &[&str]) -> String {
+    let done = mote(folder, args);
+    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text")
+}
+
+/// y = x · w at scales 0.5, 0.25 and 1: two outputs of three inputs.
+fn dense() -> Vec<u8> {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[1, 3], (0.5, 0)), m.value(&[1, 2], (1.0, 0)));
+    let (w, b) = (m.weights(&[2, 3], &[0.25], 0, &[4, 0, 0, 0, 4, 8]), m.bias(&[0, 16], &[0.125]));
+    let options = options!(FullyConnectedOptions, FullyConnectedOptionsArgs {});
+    m.op(BuiltinOperator::FULLY_CONNECTED, &[x, w, b], y, Some(options)).output(y).bytes()
+}
+
+#[test]
+fn convert_run_and_eval_without_calibration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("net.tflite"), dense()).expect("room");
+    arr2(&[[3.0f32, 5.0, -2.0]]).write_npy(File::create(at("x.npy")).expect("room")).expect("room");
+    arr2(&[[6i8, 10, -4]]).write_npy(File::create(at("q.npy")).expect("room")).expect("room");
+    ndarray::arr1(&[0i64]).write_npy(File::create(at("y.npy")).expect("room")).expect("room");
+    assert!(done(folder.path(), &["convert", "net.tflite"]).contains("wrote net.mote"));
+    done(folder.path(), &["run", "net.mote", "--input", "x.npy", "--output", "out.npy"]);
+    let reals = Array2::<f32>::read_npy(File::open(at("out.npy")).expect("outputs")).expect("floats");
+    assert_eq!(reals, arr2(&[[3.0, 3.0]]));
+    done(folder.path(), &["run", "net.mote", "--input", "q.npy", "--raw", "--output", "out.npy"]);
+    let raw = Array2::<i8>::read_npy(File::open(at("out.npy")).expect("outputs")).expect("int8");
+    assert_eq!(raw, arr2(&[[3, 3]]));
+    let said = done(folder.path(), &["eval", "net.mote", "--data", "x.npy", "--labels", "y.npy"]);
+    assert!(said.contains("top-1   100.00 %"), "{said}");
+    let refused = mote(folder.path(), &["eval", "net.tflite", "--data", "x.npy", "--labels", "y.npy"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("mote convert IN.tflite"));
+}
