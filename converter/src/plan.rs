@@ -112,18 +112,14 @@ const TRIES: usize = 3000;
 fn search(buffers: &[Buffer], wanted: &[usize], lower_bound: usize) -> (Vec<usize>, usize) {
     use std::cmp::Reverse;
     let life = |i: usize| buffers[i].last - buffers[i].first + 1;
-    let keys: [&dyn Fn(usize) -> (Reverse<usize>, usize, usize); 4] = [
-        &|i| (Reverse(buffers[i].bytes), buffers[i].first, i),
-        &|i| (Reverse(buffers[i].bytes * life(i)), buffers[i].first, i),
-        &|i| (Reverse(life(i)), usize::MAX - buffers[i].bytes, i),
-        &|i| (Reverse(0), buffers[i].first, i),
+    let bytes = |i: usize| Reverse(buffers[i].bytes);
+    let orders = [
+        sorted(wanted, |i| (bytes(i), buffers[i].first)),
+        sorted(wanted, |i| (Reverse(buffers[i].bytes * life(i)), buffers[i].first)),
+        sorted(wanted, |i| (Reverse(life(i)), bytes(i))),
+        sorted(wanted, |i| buffers[i].first),
     ];
-    let orders = keys.iter().map(|key| {
-        let mut order = wanted.to_vec();
-        order.sort_by_key(|&i| key(i));
-        order
-    });
-    let tried = orders.map(|order| (place(buffers, &order), order));
+    let tried = orders.into_iter().map(|order| (place(buffers, &order), order));
     let Some((mut best, mut order)) = tried.min_by_key(|(placed, _)| placed.1) else {
         return (Vec::new(), 0);
     };
@@ -148,6 +144,13 @@ fn search(buffers: &[Buffer], wanted: &[usize], lower_bound: usize) -> (Vec<usiz
         }
     }
     best
+}
+
+/// By a key, equals as they are.
+fn sorted<K: Ord>(wanted: &[usize], key: impl Fn(usize) -> K) -> Vec<usize> {
+    let mut order = wanted.to_vec();
+    order.sort_by_key(|&i| key(i));
+    order
 }
 
 /// An offset for each buffer of `order`, in turn the lowest that is free while it is needed; and the bytes spanned.
