@@ -40,7 +40,9 @@ pub(crate) fn analyse(proto: &ModelProto) -> Result<Facts> {
     let Parsed { mut model, outlets } = parse(proto)?;
     let contradiction = guarded(|| model.analyse(true)).map_err(damaged)?.err().map(|e| tract_cause(&e));
     let mut late = HashMap::new();
-    guarded(|| fold_large(&model, &mut late)).map_err(damaged)?;
+    if contradiction.is_none() {
+        guarded(|| fold_large(&model, &mut late)).map_err(damaged)?;
+    }
     let mut by_name = HashMap::new();
     for (name, outlet) in outlets {
         let fact = model.outlet_fact(outlet).map_err(|e| damaged(tract_cause(&e)))?;
@@ -67,7 +69,9 @@ fn check_size(name: &str, shape: &[usize]) -> Result<()> {
     }
 }
 
-/// Computes what depends on constants alone but is above tract's own limit for folding.
+/// Computes what depends on constants alone but is above tract's own limit for folding. Only for a
+/// graph without contradictions and for results of a known shape: tract's operators rely on what
+/// their inference has established.
 fn fold_large(model: &InferenceModel, late: &mut HashMap<OutletId, Arc<Tensor>>) {
     let Ok(order) = model.eval_order() else { return };
     for id in order {
@@ -76,7 +80,9 @@ fn fold_large(model: &InferenceModel, late: &mut HashMap<OutletId, Arc<Tensor>>)
             let fact = model.outlet_fact(*o).ok()?;
             fact.value.concretize().or_else(|| late.get(o).cloned())
         };
-        if node.inputs.is_empty() || node.outputs.iter().all(|o| o.fact.value.concretize().is_some()) {
+        let done = |o: &Outlet<InferenceFact>| o.fact.value.concretize().is_some();
+        let open = |o: &Outlet<InferenceFact>| !matches!(o.fact.shape.as_concrete_finite(), Ok(Some(_)));
+        if node.inputs.is_empty() || node.outputs.iter().all(done) || node.outputs.iter().any(open) {
             continue;
         }
         let Some(inputs) = node.inputs.iter().map(known).collect::<Option<Vec<_>>>() else { continue };
