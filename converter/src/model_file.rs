@@ -41,10 +41,14 @@ pub fn kernels(isa: Option<&str>) -> Result<&'static Kernels> {
     })
 }
 
-/// Writes a file whole or not at all: the bytes go to a temporary file beside it, which then takes its name.
+/// Writes a file whole or not at all: the bytes go to a temporary file beside it, which then takes its name. Pipes and
+/// devices are written to as they are.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let attempt = || -> std::io::Result<()> {
+        if path.metadata().is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+        }
         let mut file = tempfile::Builder::new().prefix(".mote-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;

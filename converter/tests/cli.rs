@@ -298,9 +298,13 @@ fn wrong_arguments_say_what_would_be_right() {
     refused(&["eval", text(&model), "--data", text(&x), "--labels", text(&labels)], &["99", "10"]);
     refused(&["eval", text(&model), "--data", text(&x), "--scale", "2"], &["mote convert"]);
     let network = example("fashion.onnx");
-    for wrong in
-        [&["--scale", "1/0"][..], &["--mean", "a"], &["--calibration", "best"], &["--input-shape", "1,x"]]
-    {
+    for wrong in [
+        &["--scale", "1/0"][..],
+        &["--scale", "0"],
+        &["--mean", "a"],
+        &["--calibration", "best"],
+        &["--input-shape", "1,x"],
+    ] {
         let args = ["convert", text(&network), "--calib", text(&x), "-o", "/nonexistent/net.mote"];
         refused(&[&args, wrong].concat(), &[]);
     }
@@ -310,6 +314,18 @@ fn wrong_arguments_say_what_would_be_right() {
     for usage in [&["run"][..], &["convert"], &["fly"], &["run", "m", "--input", "x", "--on", "moon"]] {
         assert_eq!(mote(usage).status.code(), Some(2), "{usage:?}");
     }
+}
+
+/// A device is written to, not replaced; one that is full is an error.
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_stay_devices() {
+    use std::os::unix::fs::FileTypeExt;
+    let (network, calib) = (example("fashion.onnx"), example("fashion_calib.npz"));
+    let args = ["convert", text(&network), "--calib", text(&calib), "--scale", "1/255", "-o", "/dev/full"];
+    refused(&args, &["/dev/full"]);
+    let kind = std::fs::metadata("/dev/full").expect("the device").file_type();
+    assert!(kind.is_char_device());
 }
 
 #[test]

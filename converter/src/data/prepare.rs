@@ -24,6 +24,14 @@ impl Prepare {
         let none = Prepare::default();
         let mean = mean.map_or(Ok(none.mean), |t| numbers("--mean", t))?;
         let scale = scale.map_or(Ok(none.scale), |t| numbers("--scale", t))?;
+        if scale.contains(&0.0) {
+            return Err(Error::new("cannot read the input preparation")
+                .at("--scale")
+                .cause("0 makes every input the same")
+                .remedy(
+                    "values are multiplied by it after --mean is taken off: for pixels, for example 1/255",
+                ));
+        }
         Ok(Prepare { mean, scale })
     }
 
