@@ -16,6 +16,7 @@ mod dense;
 mod elementwise;
 mod facts;
 mod guard;
+mod infer;
 mod model;
 mod operators;
 mod pool;
@@ -26,6 +27,7 @@ mod shapes;
 pub use shapes::InputShapes;
 
 pub(crate) use guard::guarded;
+pub(crate) use infer::infer;
 pub(crate) use model::{Parsed, damaged, decode, input_names, parse, tract_cause};
 
 use crate::error::{Error, Result};

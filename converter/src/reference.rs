@@ -3,7 +3,7 @@
 //! are right.
 
 use crate::error::{Error, Result};
-use crate::import::{InputShapes, Parsed, damaged, decode, guarded, input_names, parse, tract_cause};
+use crate::import::{InputShapes, Parsed, damaged, decode, guarded, infer, input_names, parse, tract_cause};
 use crate::ir::Graph;
 use ndarray::{ArrayD, ArrayViewD};
 use std::collections::HashMap;
@@ -50,10 +50,12 @@ impl Reference {
         let names = input_names(graph);
         let sources: Option<Vec<OutletId>> = names.iter().map(|&n| outlets.get(n).copied()).collect();
         let sources = sources.ok_or_else(|| damaged("an input is missing"))?;
+        if let Some(cause) = infer(&mut model, &proto, &outlets) {
+            return Err(damaged(cause));
+        }
         let prepared = guarded(|| -> TractResult<_> {
             model.select_output_outlets(&results)?;
             model.set_input_outlets(&sources)?;
-            model.analyse(false)?;
             let inputs = names.iter().zip(&sources).map(|(name, &s)| input_of(&model, name, s));
             let inputs = inputs.collect::<TractResult<Vec<_>>>()?;
             Ok((model.into_optimized()?.into_runnable()?, inputs))

@@ -2,6 +2,7 @@
 //! where that does not depend on the input.
 
 use super::guard::guarded;
+use super::infer::infer;
 use super::model::{Parsed, damaged, parse, tract_cause};
 use crate::error::{Error, Result};
 use crate::ir;
@@ -38,7 +39,7 @@ impl Facts {
 /// for later since an unsupported operator may be behind it.
 pub(crate) fn analyse(proto: &ModelProto) -> Result<Facts> {
     let Parsed { mut model, outlets } = parse(proto)?;
-    let contradiction = guarded(|| model.analyse(true)).map_err(damaged)?.err().map(|e| tract_cause(&e));
+    let contradiction = infer(&mut model, proto, &outlets);
     let mut late = HashMap::new();
     if contradiction.is_none() {
         guarded(|| fold_large(&model, &mut late)).map_err(damaged)?;

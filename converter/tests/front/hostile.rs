@@ -102,3 +102,25 @@ fn absurd_sizes() {
     m.node("Add", &["x", "k"], "y", &[]).output("y");
     assert!(!survives(&m.bytes()));
 }
+
+#[test]
+fn operators_on_images_without_images() {
+    // Where tract reads the channels of its operand without looking for them.
+    for shape in [&[][..], &[4], &[1, 4]] {
+        let mut m = Model::new(13);
+        m.input("x", shape).batch_norm("x", "y", 4).output("y");
+        assert_eq!(survives(&m.bytes()), shape.len() == 2);
+        for op in ["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LRN", "Conv"] {
+            let mut m = Model::new(13);
+            let a = [ints("kernel_shape", &[1, 1])];
+            m.input("x", shape).weights("w", &[4, 4, 1, 1]);
+            let inputs: &[&str] = if op == "Conv" { &["x", "w"] } else { &["x"] };
+            m.node(op, inputs, "y", if op.starts_with("Global") { &[] } else { &a }).output("y");
+            assert!(!survives(&m.bytes()), "{op} {shape:?}");
+        }
+    }
+    // The same on a constant, which is computed at once.
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]).weights("k", &[]).batch_norm("k", "n", 1).node("Add", &["x", "n"], "y", &[]);
+    assert!(!survives(&m.output("y").bytes()));
+}
