@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::model_file;
 use crate::progress::Progress;
-use crate::quantize::original;
 use crate::reference::Reference;
 use mote_runtime::{Kernels, Model, Session, TensorInfo};
 use serde::Serialize;
@@ -117,7 +116,7 @@ fn float(path: &Path, options: &Options) -> Result<Accuracy> {
     let mut tally = Tally::default();
     for sample in bar.over(samples) {
         let sample = sample?;
-        let answer = reference.run(&[original(&graph, 0, &sample.x)?])?;
+        let answer = reference.run_samples(&graph, &[sample.x.view()])?;
         let scores: Vec<f32> = answer.iter().flatten().copied().collect();
         tally.add(&sample.name, sample.label, &scores)?;
     }

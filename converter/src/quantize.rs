@@ -12,7 +12,7 @@ pub(crate) mod weights;
 
 pub use histogram::Histogram;
 pub use lower::lower;
-pub use observe::{Observations, observe, original};
+pub use observe::{Observations, observe};
 pub use params::{Params, Range, assign};
 
 use crate::error::{Error, Result};

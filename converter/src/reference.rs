@@ -128,21 +128,3 @@ fn no_tensor(name: &str) -> Error {
 fn failed(cause: impl Into<String>) -> Error {
     Error::new("the float model cannot be run").cause(cause).remedy("check the shape of the inputs")
 }
-
-/// Channels-last from channels-first: axes `[n, c, h, w]` become `[n, h, w, c]`.
-/// Tensors of other ranks stay as they are.
-pub fn nhwc(tensor: ArrayViewD<'_, f32>) -> ArrayD<f32> {
-    permuted(tensor, &[0, 2, 3, 1])
-}
-
-/// Channels-first from channels-last, the inverse of [`nhwc`].
-pub fn nchw(tensor: ArrayViewD<'_, f32>) -> ArrayD<f32> {
-    permuted(tensor, &[0, 3, 1, 2])
-}
-
-fn permuted(tensor: ArrayViewD<'_, f32>, perm: &[usize; 4]) -> ArrayD<f32> {
-    if tensor.ndim() != 4 {
-        return tensor.to_owned();
-    }
-    tensor.permuted_axes(&perm[..]).as_standard_layout().into_owned()
-}

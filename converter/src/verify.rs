@@ -6,7 +6,6 @@ use crate::import::InputShapes;
 use crate::ir::{Graph, ValueId};
 use crate::program::Program;
 use crate::progress::Bar;
-use crate::quantize::original;
 use crate::reference::Reference;
 use mote_runtime::{Hook, Model, Session, Step};
 use std::collections::HashMap;
@@ -85,7 +84,7 @@ pub fn verify(
         }
         let mut record = Record::default();
         session.run_with(&mut record);
-        let floats = reference.run(&[original(graph, 0, &sample.x)?])?;
+        let floats = reference.run_samples(graph, &[sample.x.view()])?;
         for ((k, id, _), tensor) in taps.iter().zip(floats) {
             let Some(value) = graph.value(*id).from_reference(tensor.view()) else { continue };
             let sums = sums.entry(*k).or_default();

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::ir::{Graph, ValueId};
 use crate::progress::Bar;
 use crate::reference::Reference;
-use ndarray::ArrayD;
 use std::collections::HashMap;
 
 /// What was seen of every value that the float model can be asked for.
@@ -27,11 +26,6 @@ impl Observations {
             Calibration::Percentile(fraction) => histogram.bounds(fraction)?,
         };
         Some(Range { min, max })
-    }
-
-    /// How many samples were seen.
-    pub fn samples(&self) -> usize {
-        self.samples
     }
 }
 
@@ -55,8 +49,8 @@ pub fn observe(
     let reference = Reference::new(bytes, shapes, &names)?;
     let mut seen = Observations::default();
     for sample in bar.over(samples) {
-        let input = original(graph, 0, &sample?.x)?;
-        for (&(id, _), tensor) in taps.iter().zip(reference.run(&[input])?) {
+        let tensors = reference.run_samples(graph, &[sample?.x.view()])?;
+        for (&(id, _), tensor) in taps.iter().zip(tensors) {
             let value = graph.value(id).from_reference(tensor.view());
             let value = value.ok_or_else(|| {
                 Error::internal(format!("{} has another size in the reference", graph.value(id).name))
@@ -71,18 +65,4 @@ pub fn observe(
             .remedy("give --calib a folder or file with samples"));
     }
     Ok(seen)
-}
-
-/// A sample in the shape and layout that the imported file's input `i` has.
-pub fn original(graph: &Graph, i: usize, sample: &ArrayD<f32>) -> Result<ArrayD<f32>> {
-    let value = graph.value(graph.inputs[i]);
-    let mismatch = || Error::internal(format!("a sample does not fit input {}", value.name));
-    let batched = sample.to_shape(&*value.shape).map_err(|_| mismatch())?.into_owned();
-    let perm = value.origin.as_ref().map_or(&[][..], |o| &o.perm);
-    if perm.is_empty() {
-        return Ok(batched);
-    }
-    let mut inverse = vec![0; perm.len()];
-    perm.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
-    Ok(batched.permuted_axes(inverse).as_standard_layout().into_owned())
 }

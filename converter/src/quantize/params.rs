@@ -45,11 +45,6 @@ impl Params {
         self.quants[self.classes.root(id.0)]
             .ok_or_else(|| Error::internal(format!("value {} has no scale", graph.value(id).name)))
     }
-
-    /// Whether two values share theirs by construction.
-    pub fn tied(&self, a: ValueId, b: ValueId) -> bool {
-        self.classes.root(a.0) == self.classes.root(b.0)
-    }
 }
 
 /// Disjoint sets of values.
