@@ -5,14 +5,19 @@
 
 pub(crate) mod add;
 pub(crate) mod arg_max;
+mod asymmetric;
 pub(crate) mod avg_pool2d;
 mod broadcast;
 pub(crate) mod clamp;
 pub(crate) mod concat;
 pub(crate) mod conv2d;
+pub(crate) mod conv2d_asymmetric;
 pub(crate) mod depthwise_conv2d;
+pub(crate) mod depthwise_conv2d_asymmetric;
 pub(crate) mod dequantize;
+pub(crate) mod flip_sign;
 pub(crate) mod fully_connected;
+pub(crate) mod fully_connected_asymmetric;
 pub(crate) mod lut;
 pub(crate) mod max_pool2d;
 pub(crate) mod mul;

@@ -98,11 +98,12 @@ fn operators_by_micro_kernel() {
 /// Only the operators that gather windows need scratch; the README says so.
 #[test]
 fn scratch_is_needed_by_convolutions_only() {
-    for step in &common::zoo::zoo().writer.steps {
+    for step in &common::steps() {
         let shape = Shape::new(&[1, 4, 4, 4]).expect("small");
         let gathers = match step.op {
             Op::Conv2d(p) => p.kh * p.kw > 1,
-            Op::DepthwiseConv2d(_) => true,
+            Op::Conv2dAsymmetric(p) => p.layer.kh * p.layer.kw > 1,
+            Op::DepthwiseConv2d(_) | Op::DepthwiseConv2dAsymmetric(_) => true,
             _ => false,
         };
         assert_eq!(scratch(&step.op, &shape, &shape) > 0, gathers, "{}", step.op.name());

@@ -1,6 +1,6 @@
 //! What can be said of one step while a model runs, and the hook that hears of it.
 
-use mote_format::{Model, Op, StepInfo, TensorInfo};
+use mote_format::{Conv2dAsymmetric, DepthwiseConv2dAsymmetric, Model, Op, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 
 use crate::tensor::Tensor;
@@ -96,12 +96,15 @@ pub fn macs(model: &Model<'_>, step: &StepInfo<'_>) -> u64 {
     let (Some(x), Some(y)) = (x, tensor(step.output)) else { return 0 };
     let outputs = y.elements() as u64;
     match &step.op {
-        Op::Conv2d(p) => {
+        Op::Conv2d(p) | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. }) => {
             let channels = x.channels() as u64 / u64::from(p.groups.max(1));
             outputs * u64::from(p.kh) * u64::from(p.kw) * channels
         }
-        Op::DepthwiseConv2d(p) => outputs * u64::from(p.kh) * u64::from(p.kw),
-        Op::FullyConnected(_) => outputs * x.channels() as u64,
+        Op::DepthwiseConv2d(p)
+        | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: p, .. }) => {
+            outputs * u64::from(p.kh) * u64::from(p.kw)
+        }
+        Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) => outputs * x.channels() as u64,
         _ => 0,
     }
 }

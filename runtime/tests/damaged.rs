@@ -4,7 +4,7 @@
 #[path = "../format/tests/common/mod.rs"]
 mod common;
 
-use common::{noise, repair, zoo::zoo};
+use common::{MODELS, noise, repair, zoo::zoo};
 use mote_format::{Op, StepInfo};
 use mote_runtime::{Kernels, Model, Session};
 use proptest::prelude::*;
@@ -73,7 +73,12 @@ proptest! {
 /// Every byte of the tensor and step records changed alone to a few values.
 #[test]
 fn every_byte_of_the_records() {
-    let whole = zoo().finish();
+    for (_, model) in MODELS {
+        every_byte(&model().finish());
+    }
+}
+
+fn every_byte(whole: &[u8]) {
     let constants = u32::from_le_bytes(whole[44..48].try_into().expect("four bytes")) as usize;
     let (mut ran, mut bytes) = (0, whole.to_vec());
     for at in 16..constants {
@@ -83,5 +88,5 @@ fn every_byte_of_the_records() {
         }
         bytes[at] = whole[at];
     }
-    assert!(ran > 500, "only {ran} damaged models were accepted and run");
+    assert!(ran > 200, "only {ran} damaged models were accepted and run");
 }

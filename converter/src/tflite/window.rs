@@ -177,7 +177,7 @@ pub(super) fn store(
 pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
     let (input, _) = l.operand(node, 0)?;
-    l.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, min, max }), &[input])
+    l.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, origin: 0, min, max }), &[input])
 }
 
 pub(super) fn max_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {

@@ -1,4 +1,5 @@
-//! Mean of the taps inside the image, half away from zero, as TFLite's int8 reference computes it.
+//! Mean of the taps inside the image, as TFLite's references compute it: of int8 with halves away from zero, of uint8 with
+//! halves up, which is away from what was its 0.
 
 use mote_format::{AvgPool2d, Shape, Stride};
 
@@ -10,11 +11,13 @@ fn window(p: &AvgPool2d, [_, h, w, c]: [usize; 4]) -> Window {
     Window::new([h, w, c], [p.kh, p.kw], p.stride, Stride { h: 1, w: 1 }, p.pads)
 }
 
-/// `sum / count`, half away from zero, held between the bounds.
+/// `sum / count`, halves away from the origin, held between the bounds.
 #[inline(always)]
 fn mean(p: &AvgPool2d, sum: i32, count: i32) -> i8 {
+    let origin = i32::from(p.origin);
+    let sum = sum.wrapping_sub(origin.wrapping_mul(count));
     let half = if sum > 0 { count / 2 } else { -(count / 2) };
-    (sum.wrapping_add(half) / count.max(1)).clamp(p.min.into(), p.max.into()) as i8
+    (sum.wrapping_add(half) / count.max(1) + origin).clamp(p.min.into(), p.max.into()) as i8
 }
 
 pub(crate) fn scratch(_: &AvgPool2d, _: &Shape, _: &Shape) -> usize {

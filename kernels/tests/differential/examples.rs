@@ -135,12 +135,19 @@ pub(crate) fn max_pool2d() {
 
 pub(crate) fn avg_pool2d() {
     // Halves go away from zero; padding does not count.
-    let pool =
-        AvgPool2d { kh: 1, kw: 2, stride: ONE, pads: Pads { right: 1, ..NO_PADS }, min: -128, max: 100 };
+    let pool = AvgPool2d {
+        kh: 1,
+        kw: 2,
+        stride: ONE,
+        pads: Pads { right: 1, ..NO_PADS },
+        origin: 0,
+        min: -128,
+        max: 100,
+    };
     let x = [2, 3, -3, -2, -128, 127, 127];
     let y = unary(Builder::default(), Op::AvgPool2d(pool), (&[1, 1, 7, 1], 9, &x), (&[1, 1, 7, 1], 9));
     assert_eq!(y, [3, 0, -3, -65, -1, 100, 100]);
-    let pool = AvgPool2d { kh: 2, kw: 2, stride: ONE, pads: NO_PADS, min: -128, max: 127 };
+    let pool = AvgPool2d { kh: 2, kw: 2, stride: ONE, pads: NO_PADS, origin: 0, min: -128, max: 127 };
     for (x, mean) in [
         ([1, 0, 0, 1], 1),
         ([-1, 0, 0, -1], -1),
@@ -149,6 +156,12 @@ pub(crate) fn avg_pool2d() {
         ([127; 4], 127),
         ([-128; 4], -128),
     ] {
+        let y = unary(Builder::default(), Op::AvgPool2d(pool), (&[1, 2, 2, 1], 0, &x), (&[1, 1, 1, 1], 0));
+        assert_eq!(y, [mean], "{x:?}");
+    }
+    // Away from −128 is up.
+    let pool = AvgPool2d { origin: -128, ..pool };
+    for (x, mean) in [([-1, -1, -1, -3], -1), ([-1, 0, 0, -1], 0), ([-128, -128, -127, -127], -127)] {
         let y = unary(Builder::default(), Op::AvgPool2d(pool), (&[1, 2, 2, 1], 0, &x), (&[1, 1, 1, 1], 0));
         assert_eq!(y, [mean], "{x:?}");
     }
@@ -314,4 +327,54 @@ pub(crate) fn dequantize() {
     let x = [(DType::I8, &[2u32][..], 3, signed(&[-128, 127]))];
     let y = run(Builder::default(), Op::Dequantize(Dequantize {}), &x, (DType::F32, &[2], 0));
     assert_eq!(y, [(-131f32).to_le_bytes(), 124f32.to_le_bytes()].concat());
+}
+
+pub(crate) fn conv2d_asymmetric() {
+    // Two pixels of one channel at 3 and −2, padding at the zero point 1, weights 10 and 20 less 12: −2 and 8.
+    let mut b = Builder::default();
+    let layer = Conv2d {
+        kh: 1,
+        kw: 2,
+        stride: ONE,
+        dilation: ONE,
+        pads: Pads { left: 1, ..NO_PADS },
+        groups: 1,
+        weights: b.i8s(&[10, 20]),
+        bias: b.i32s(&[5]),
+        requant: ones(&mut b, 1),
+    };
+    let op = Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, weight_zero: 12 });
+    let y = unary(b, op, (&[1, 1, 2, 1], 1, &[3, -2]), (&[1, 1, 2, 1], 0));
+    assert_eq!(y, [-2 + 24 + 5, -6 - 16 + 5]);
+}
+
+pub(crate) fn depthwise_conv2d_asymmetric() {
+    // One channel with two outputs; the weights are 1 and −128 less −128: 129 and 0.
+    let mut b = Builder::default();
+    let layer = DepthwiseConv2d {
+        kh: 1,
+        kw: 1,
+        stride: ONE,
+        dilation: ONE,
+        pads: NO_PADS,
+        weights: b.i8s(&signed(&[1, -128])),
+        bias: b.i32s(&[-130, 7]),
+        requant: ones(&mut b, 2),
+    };
+    let op = Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer, weight_zero: -128 });
+    assert_eq!(unary(b, op, (&[1, 1, 1, 1], 0, &[1]), (&[1, 1, 1, 2], 0)), [-1, 7]);
+}
+
+pub(crate) fn fully_connected_asymmetric() {
+    // Weights less 100: −99 and −98 by 1 and −1.
+    let mut b = Builder::default();
+    let layer = FullyConnected { weights: b.i8s(&[1, 2]), bias: b.i32s(&[10]), requant: ones(&mut b, 1) };
+    let op = Op::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer, weight_zero: 100 });
+    assert_eq!(unary(b, op, (&[1, 2], 0, &[1, -1]), (&[1, 1], 0)), [-1 + 10]);
+}
+
+pub(crate) fn flip_sign() {
+    let x = [(DType::U8, &[3u32][..], 128, vec![0u8, 128, 255])];
+    let y = run(Builder::default(), Op::FlipSign(FlipSign {}), &x, (DType::I8, &[3], 0));
+    assert_eq!(y, signed(&[-128, 0, 127]));
 }

@@ -167,7 +167,7 @@ operators! { $
         max: i8,
     }
 
-    /// Mean of the taps that lie inside the input, half away from zero, at the input's scale.
+    /// Mean of the taps that lie inside the input, halves away from `origin`, at the input's scale.
     5 AvgPool2d avg_pool2d [1, 1] {
         /// Window height.
         kh: u16,
@@ -177,6 +177,8 @@ operators! { $
         stride: Stride,
         /// Added rows and columns.
         pads: Pads,
+        /// Where halves are rounded away from: 0, or −128 for what was uint8.
+        origin: i8,
         /// Lower bound of the output.
         min: i8,
         /// Upper bound of the output.
@@ -301,4 +303,31 @@ operators! { $
         /// Upper bound of the output.
         max: i8,
     }
+
+    /// Convolution with weights that have a zero point: the sums are Σx·(w − `weight_zero`).
+    40 Conv2dAsymmetric conv2d_asymmetric [1, 1] {
+        /// As it would be with the weights w alone, except for the bias: it holds −zero·Σ(w − `weight_zero`).
+        layer: Conv2d,
+        /// Zero point of the weights.
+        weight_zero: i8,
+    }
+
+    /// Convolution of each channel by itself, with weights that have a zero point.
+    41 DepthwiseConv2dAsymmetric depthwise_conv2d_asymmetric [1, 1] {
+        /// As it would be with the weights w alone, except for the bias: it holds −zero·Σ(w − `weight_zero`).
+        layer: DepthwiseConv2d,
+        /// Zero point of the weights.
+        weight_zero: i8,
+    }
+
+    /// Matrix product with weights that have a zero point.
+    42 FullyConnectedAsymmetric fully_connected_asymmetric [1, 1] {
+        /// As it would be with the weights w alone, except for the bias: it holds −zero·Σ(w − `weight_zero`).
+        layer: FullyConnected,
+        /// Zero point of the weights.
+        weight_zero: i8,
+    }
+
+    /// Uint8 to int8 or back: the top bit flipped. With a zero point that differs by 128 the real values stay.
+    43 FlipSign flip_sign [1, 1] {}
 }

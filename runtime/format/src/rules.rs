@@ -90,7 +90,13 @@ impl Op {
     pub fn in_place(&self) -> bool {
         matches!(
             self,
-            Op::Add(_) | Op::Mul(_) | Op::Reshape(_) | Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_)
+            Op::Add(_)
+                | Op::Mul(_)
+                | Op::Reshape(_)
+                | Op::Lut(_)
+                | Op::Clamp(_)
+                | Op::Requantize(_)
+                | Op::FlipSign(_)
         )
     }
 }

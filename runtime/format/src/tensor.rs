@@ -6,7 +6,7 @@
 //!   6 last   u16   time of the last read: steps + 1 for an output
 //!   8 scale  f32   real = scale * (q - zero)
 //!  12 zero   i32
-//!  16 dtype  u8    0 i8, 1 i32, 2 f32
+//!  16 dtype  u8    0 i8, 1 i32, 2 f32, 3 u8
 //!  17 rank   u8    0..=6
 //!  18 place  u16   0 arena, 1 constant section
 //!  20 dims   u32 x 6, the unused ones 1
@@ -30,19 +30,21 @@ pub enum DType {
     I32,
     /// Float, at the edges of a network.
     F32,
+    /// Quantized, at the edges of a network.
+    U8,
 }
 
 impl DType {
     /// Bytes of one element.
     pub const fn size(self) -> usize {
         match self {
-            Self::I8 => 1,
+            Self::I8 | Self::U8 => 1,
             Self::I32 | Self::F32 => 4,
         }
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::I8, Self::I32, Self::F32].get(usize::from(code)).copied()
+        [Self::I8, Self::I32, Self::F32, Self::U8].get(usize::from(code)).copied()
     }
 }
 
@@ -170,7 +172,11 @@ impl TensorInfo {
     pub(crate) fn plausible(&self) -> bool {
         let bytes = (self.shape.elements() as u32).checked_mul(self.dtype.size() as u32);
         let end = bytes.and_then(|b| b.checked_add(self.offset));
-        let zero = self.dtype != DType::I8 || i8::try_from(self.quant.zero).is_ok();
+        let zero = match self.dtype {
+            DType::I8 => i8::try_from(self.quant.zero).is_ok(),
+            DType::U8 => u8::try_from(self.quant.zero).is_ok(),
+            DType::I32 | DType::F32 => true,
+        };
         let scale = self.quant.scale.is_finite() && self.quant.scale > 0.0;
         end.is_some_and(|e| e <= i32::MAX as u32) && zero && scale && self.first <= self.last
     }

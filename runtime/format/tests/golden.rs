@@ -1,38 +1,44 @@
-//! The golden file of version 1 loads, says what it was built from, and is what the writer writes today.
+//! The golden files of version 1 load, say what they were built from, and are what the writer writes today.
 
 mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{readme::bless, walk::walk, zoo::zoo};
+use common::{MODELS, builder::Builder, readme::bless, steps, walk::walk, zoo::zoo};
 use mote_format::{AlignedBytes, DType, Error, Model, OPERATOR_TABLE, OPERATORS, Op, VERSION, VERSIONS};
 
-fn golden() -> AlignedBytes {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1.mote");
+fn golden(name: &str, model: fn() -> Builder) -> AlignedBytes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.mote"));
     if bless() && !path.exists() {
-        assert_eq!(VERSION, 1, "a new version gets a file of its own; v1.mote stays as it is");
-        std::fs::write(&path, &*zoo().finish()).expect("writable");
+        assert_eq!(VERSION, 1, "a new version gets files of its own; those of version 1 stay as they are");
+        std::fs::write(&path, &*model().finish()).expect("writable");
     }
-    AlignedBytes::new(&std::fs::read(path).expect("the golden file is in the repository"))
+    AlignedBytes::new(&std::fs::read(path).expect("the golden files are in the repository"))
 }
 
 #[test]
-fn golden_file_loads_and_uses_every_operator() -> Result<(), Error> {
-    let bytes = golden();
-    let model = Model::new_checked(&bytes)?;
-    let used: BTreeSet<&str> = model.steps().map(|s| s.op.name()).collect();
-    assert_eq!(used, OPERATORS.iter().copied().collect(), "the golden model uses every operator");
-    assert!(walk(&model) > 0);
+fn golden_files_load_and_use_every_operator() -> Result<(), Error> {
+    let mut used = BTreeSet::new();
+    for (name, model) in MODELS {
+        let bytes = golden(name, model);
+        let model = Model::new_checked(&bytes)?;
+        used.extend(model.steps().map(|s| s.op.name()));
+        assert!(walk(&model) > 0);
+    }
+    assert_eq!(used, OPERATORS.iter().copied().collect(), "the golden models use every operator");
     Ok(())
 }
 
 #[test]
 fn writer_still_writes_the_golden_bytes() {
     assert!(VERSIONS.contains(&1), "version 1 files must always load");
-    let (golden, written) = (golden(), zoo().finish());
-    let differs = golden.iter().zip(&*written).position(|(a, b)| a != b);
-    assert_eq!((differs, golden.len()), (None, written.len()), "the writer's bytes changed within a version");
+    for (name, model) in MODELS {
+        let (golden, written) = (golden(name, model), model().finish());
+        let differs = golden.iter().zip(&*written).position(|(a, b)| a != b);
+        let same = (differs, golden.len()) == (None, written.len());
+        assert!(same, "{name}: the writer's bytes changed within a version, at {differs:?}");
+    }
 }
 
 /// What went into the writer comes out of the reader.
@@ -100,7 +106,7 @@ fn smallest_model_and_longest_strings() -> Result<(), Error> {
 /// The operator table as data is the operators'.
 #[test]
 fn operator_table_agrees_with_the_operators() {
-    for step in &zoo().writer.steps {
+    for step in steps() {
         let row = OPERATOR_TABLE.iter().find(|row| row.code == step.op.code()).expect("a row");
         assert_eq!((row.name, row.module, row.arity), (step.op.name(), step.op.module(), step.op.arity()));
     }

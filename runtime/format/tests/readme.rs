@@ -9,7 +9,7 @@ use mote_format::OPERATOR_TABLE;
 
 #[test]
 fn operator_table() {
-    let steps = common::zoo::zoo().writer.steps;
+    let steps = common::steps();
     let mut table = String::from("| Code | Operator | Inputs | In place | Parameters | Computes |\n");
     table.push_str("|--:|---|---|---|---|---|\n");
     for row in OPERATOR_TABLE {
@@ -20,7 +20,7 @@ fn operator_table() {
         let parameters = if parameters.is_empty() { "—".into() } else { parameters.join(", ") };
         let (code, name, doc) = (row.code, row.name, row.doc.trim());
         let doc = doc.split_whitespace().collect::<Vec<_>>().join(" ");
-        let step = steps.iter().find(|s| s.op.code() == code).expect("the model uses every operator");
+        let step = steps.iter().find(|s| s.op.code() == code).expect("the models use every operator");
         let in_place = if step.op.in_place() { "yes" } else { "" };
         writeln!(table, "| {code} | {name} | {inputs} | {in_place} | {parameters} | {doc} |")
             .expect("memory");

@@ -158,7 +158,7 @@ fn bytes_in_memory() {
 fn tensors() {
     check_all([
         Case("seven dimensions", Bytes(|b| b[record(0, 17)] = 7), At::Tensor(0), Reason::Tensor),
-        Case("unknown type", Bytes(|b| b[record(3, 16)] = 3), At::Tensor(3), Reason::Tensor),
+        Case("unknown type", Bytes(|b| b[record(3, 16)] = 4), At::Tensor(3), Reason::Tensor),
         Case("unknown place", Bytes(|b| b[record(3, 18)] = 2), At::Tensor(3), Reason::Tensor),
         Case("unused dimension", Bytes(|b| b[record(3, 40)] = 2), At::Tensor(3), Reason::Tensor),
         Case("no elements", Told(|w| w.tensors[4].dims[1] = 0), At::Tensor(4), Reason::Tensor),

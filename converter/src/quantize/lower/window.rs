@@ -123,7 +123,7 @@ impl Lowering<'_> {
         let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
         let (input, _) = self.operand(node, 0)?;
         let (min, max) = self.bounds(node)?;
-        self.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, min, max }), &[input])
+        self.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, origin: 0, min, max }), &[input])
     }
 
     pub(super) fn sum_pool(&mut self, node: &Node, w: &Window, factor: f64) -> Result<()> {

@@ -123,3 +123,13 @@ pub(crate) fn dequantize(d: &mut Draw<'_>) -> Case {
     b.output(output);
     Case::new(b, vec![Some(d.bytes(volume(&x)))])
 }
+
+pub(crate) fn flip_sign(d: &mut Draw<'_>) -> Case {
+    let x = dims(d, 0, 6, 5);
+    let (from, to) = if d.once_in(2) { (DType::I8, DType::U8) } else { (DType::U8, DType::I8) };
+    let mut b = Builder::default();
+    let input = b.input("x", from, &x, quant(0.1, 3));
+    let output = b.step(Op::FlipSign(FlipSign {}), &[input], (to, &x, quant(0.1, 3)), 0);
+    b.output(output);
+    Case::new(b, vec![Some(d.bytes(volume(&x)))])
+}

@@ -73,6 +73,14 @@ impl Window {
 }
 
 pub(crate) fn conv2d(d: &mut Draw<'_>) -> Case {
+    convolution(d, |_, layer| Op::Conv2d(layer))
+}
+
+pub(crate) fn conv2d_asymmetric(d: &mut Draw<'_>) -> Case {
+    convolution(d, |d, layer| Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, weight_zero: d.zero() as i8 }))
+}
+
+fn convolution(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, Conv2d) -> Op) -> Case {
     let mut b = Builder::default();
     let kernels = d.pick(&[1, 3, 5]);
     let window = Window::draw(d, kernels > 1, kernels);
@@ -84,7 +92,7 @@ pub(crate) fn conv2d(d: &mut Draw<'_>) -> Case {
     let (kh, kw) = window.kernel();
     let weights = d.bytes((each * cout * groups) as usize);
     let biases = d.biases(y[3] as usize);
-    let op = Op::Conv2d(Conv2d {
+    let layer = Conv2d {
         kh,
         kw,
         stride: window.stride(),
@@ -94,12 +102,23 @@ pub(crate) fn conv2d(d: &mut Draw<'_>) -> Case {
         weights: b.i8s(&weights),
         bias: b.i32s(&biases),
         requant: requant(d, &mut b, y[3] as usize, bits(each)),
-    });
-    let zero = d.zero();
+    };
+    let (op, zero) = (op(d, layer), d.zero());
     unary(d, b, op, &x, &y, quant(0.1, zero))
 }
 
 pub(crate) fn depthwise_conv2d(d: &mut Draw<'_>) -> Case {
+    depthwise(d, |_, layer| Op::DepthwiseConv2d(layer))
+}
+
+pub(crate) fn depthwise_conv2d_asymmetric(d: &mut Draw<'_>) -> Case {
+    let op = |d: &mut Draw<'_>, layer| {
+        Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer, weight_zero: d.zero() as i8 })
+    };
+    depthwise(d, op)
+}
+
+fn depthwise(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, DepthwiseConv2d) -> Op) -> Case {
     let mut b = Builder::default();
     let window = Window::draw(d, true, 4);
     let multiplier = d.pick(&[1, 1, 1, 2, 3]);
@@ -108,7 +127,7 @@ pub(crate) fn depthwise_conv2d(d: &mut Draw<'_>) -> Case {
     let (kh, kw) = window.kernel();
     let weights = d.bytes((window.taps() * y[3]) as usize);
     let biases = d.biases(y[3] as usize);
-    let op = Op::DepthwiseConv2d(DepthwiseConv2d {
+    let layer = DepthwiseConv2d {
         kh,
         kw,
         stride: window.stride(),
@@ -117,24 +136,35 @@ pub(crate) fn depthwise_conv2d(d: &mut Draw<'_>) -> Case {
         weights: b.i8s(&weights),
         bias: b.i32s(&biases),
         requant: requant(d, &mut b, y[3] as usize, bits(window.taps())),
-    });
-    let zero = d.zero();
+    };
+    let (op, zero) = (op(d, layer), d.zero());
     unary(d, b, op, &x, &y, quant(0.1, zero))
 }
 
 pub(crate) fn fully_connected(d: &mut Draw<'_>) -> Case {
+    dense(d, |_, layer| Op::FullyConnected(layer))
+}
+
+pub(crate) fn fully_connected_asymmetric(d: &mut Draw<'_>) -> Case {
+    let op = |d: &mut Draw<'_>, layer| {
+        Op::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer, weight_zero: d.zero() as i8 })
+    };
+    dense(d, op)
+}
+
+fn dense(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, FullyConnected) -> Op) -> Case {
     let mut b = Builder::default();
     let (cin, cout) = (d.range(1, 100), d.range(1, 40));
     let rows = dims(d, 0, 3, 3);
     let (x, y) = ([&rows[..], &[cin]].concat(), [&rows[..], &[cout]].concat());
     let weights = d.bytes((cin * cout) as usize);
     let biases = d.biases(cout as usize);
-    let op = Op::FullyConnected(FullyConnected {
+    let layer = FullyConnected {
         weights: b.i8s(&weights),
         bias: b.i32s(&biases),
         requant: requant(d, &mut b, cout as usize, bits(cin)),
-    });
-    let zero = d.zero();
+    };
+    let (op, zero) = (op(d, layer), d.zero());
     unary(d, b, op, &x, &y, quant(0.1, zero))
 }
 
@@ -146,9 +176,10 @@ pub(crate) fn max_pool2d(d: &mut Draw<'_>) -> Case {
 }
 
 pub(crate) fn avg_pool2d(d: &mut Draw<'_>) -> Case {
+    let origin = d.pick(&[0, 0, -128, 17]) as i8;
     let (window, channels, (min, max)) = (Window::draw(d, false, 5), d.range(1, 40), d.bounds());
     let (kh, kw) = window.kernel();
-    let op = AvgPool2d { kh, kw, stride: window.stride(), pads: window.pads(), min, max };
+    let op = AvgPool2d { kh, kw, stride: window.stride(), pads: window.pads(), origin, min, max };
     unary(d, Builder::default(), Op::AvgPool2d(op), &window.x(channels), &window.y(channels), quant(0.1, 3))
 }
 

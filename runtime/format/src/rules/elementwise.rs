@@ -3,7 +3,7 @@
 use super::{Check, Operands, bounds, require, scale};
 use crate::error::Reason;
 use crate::field::Rounding;
-use crate::ops::{Add, ArgMax, Clamp, Dequantize, Lut, Mul, Quantize, Requantize, Softmax};
+use crate::ops::{Add, ArgMax, Clamp, Dequantize, FlipSign, Lut, Mul, Quantize, Requantize, Softmax};
 use crate::tensor::{DType, TensorInfo};
 
 /// The output has the input's shape.
@@ -98,6 +98,15 @@ impl Dequantize {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
         let x = io.x(0)?;
         require(x.dtype == DType::I8 && io.y.dtype == DType::F32, Reason::DType)?;
+        same(&x, &io.y)
+    }
+}
+
+impl FlipSign {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        let types = [x.dtype, io.y.dtype];
+        require(types == [DType::U8, DType::I8] || types == [DType::I8, DType::U8], Reason::DType)?;
         same(&x, &io.y)
     }
 }

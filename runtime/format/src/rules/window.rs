@@ -3,7 +3,10 @@
 use super::{Check, Operands, bounds, require, scale};
 use crate::error::Reason;
 use crate::field::{Pads, Stride};
-use crate::ops::{AvgPool2d, Conv2d, DepthwiseConv2d, FullyConnected, MaxPool2d, SumPool2d};
+use crate::ops::{
+    AvgPool2d, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
+    FullyConnectedAsymmetric, MaxPool2d, SumPool2d,
+};
 use crate::tensor::TensorInfo;
 
 /// A sliding window as an operator gives it: kernel, stride, dilation, padding.
@@ -71,6 +74,18 @@ impl FullyConnected {
         io.requant(&self.requant, outputs)
     }
 }
+
+/// A zero point of the weights asks for nothing more.
+macro_rules! asymmetric {
+    ($($name:ident)*) => {$(
+        impl $name {
+            pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+                self.layer.check(io)
+            }
+        }
+    )*};
+}
+asymmetric!(Conv2dAsymmetric DepthwiseConv2dAsymmetric FullyConnectedAsymmetric);
 
 /// Pools keep the channels and have dense windows that always reach into the input.
 fn pool(io: &Operands<'_>, kernel: [u16; 2], stride: Stride, pads: Pads) -> Check {

@@ -1,14 +1,25 @@
-//! What the suites of the format, the kernels and the runtime share: a builder of small models, one model that
-//! uses every operator, checksum repair, and tables in README files. Nothing here is shipped.
+//! What the suites of the format, the kernels and the runtime share: a builder of small models, models that
+//! use every operator, checksum repair, and tables in README files. Nothing here is shipped.
 
 #![allow(dead_code, reason = "each suite uses a part")]
 
 pub(crate) mod builder;
 pub(crate) mod readme;
+pub(crate) mod unsigned;
 pub(crate) mod walk;
 pub(crate) mod zoo;
 
-use mote_format::AlignedBytes;
+use builder::Builder;
+use mote_format::{AlignedBytes, StepSpec};
+
+/// The models that use every operator, under the names of their golden files. An operator that comes later gets a
+/// model here.
+pub(crate) const MODELS: [(&str, fn() -> Builder); 2] = [("v1", zoo::zoo), ("v1-uint8", unsigned::unsigned)];
+
+/// The steps of all of them.
+pub(crate) fn steps() -> Vec<StepSpec> {
+    MODELS.iter().flat_map(|(_, model)| model().writer.steps).collect()
+}
 
 /// CRC-32 bit by bit: written again, not shared with the crate, so that one checks the other.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {

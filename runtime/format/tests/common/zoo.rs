@@ -1,4 +1,4 @@
-//! One small model that uses every operator, all rounding profiles, constants as operands, steps in place, reused
+//! One small model that uses every operator of its time, all rounding profiles, constants as operands, steps in place, reused
 //! buffers, several inputs and outputs, labels and preparations. Its bytes are the golden file: never change what
 //! it builds, add a second model instead.
 
@@ -14,12 +14,12 @@ fn scale(mult: i32, shift: i8) -> Scale {
     Scale { mult, shift }
 }
 
-fn stride(n: u8) -> Stride {
+pub(crate) fn stride(n: u8) -> Stride {
     Stride { h: n, w: n }
 }
 
 /// Biases between −1024 and 1023.
-fn biases(seed: u64, n: usize) -> Vec<i32> {
+pub(crate) fn biases(seed: u64, n: usize) -> Vec<i32> {
     noise(seed, 2 * n).chunks(2).map(|b| (i32::from(b[0]) * 8 + i32::from(b[1] & 7)) - 1024).collect()
 }
 
@@ -136,7 +136,8 @@ fn head(b: &mut Builder, x: u16, q: u16) -> u16 {
     let clamp = b.step(clamp, &[rescale], (DType::I8, &joined.1, quant(0.03, -4)), 0);
     b.in_place();
     let pads = Pads { top: 0, left: 1, bottom: 1, right: 0 };
-    let mean = Op::AvgPool2d(AvgPool2d { kh: 2, kw: 2, stride: stride(1), pads, min: -80, max: 127 });
+    let mean =
+        Op::AvgPool2d(AvgPool2d { kh: 2, kw: 2, stride: stride(1), pads, origin: 0, min: -80, max: 127 });
     let mean = b.step(mean, &[clamp], (DType::I8, &joined.1, quant(0.03, -4)), 0);
     let turn = Op::Transpose(Transpose { perm: [0, 3, 1, 2, 0, 0] });
     let turn = b.step(turn, &[mean], (DType::I8, &[1, 6, 2, 2], quant(0.03, -4)), 0);
