@@ -1,5 +1,7 @@
-//! Operators × instruction sets. One row per set below makes a column of entry points, each compiled for its
-//! instructions; a column in hand is the proof that the machine has them. No globals, no test per call.
+//! Operators × instruction sets: a row of entry points per operator, a column per set, each compiled for the set's
+//! instructions. A column in hand is the proof that the machine has them. No globals, no test per call.
+//!
+//! A program that names its rows ([`kernels!`](crate::kernels)) links those only.
 
 #![allow(unsafe_code)]
 
@@ -8,124 +10,172 @@ use crate::isa;
 use crate::ops;
 use crate::view::Io;
 
-macro_rules! kernels {
-    ($($name:ident $module:ident;)*) => {
-        /// The entry points of one instruction set.
-        pub struct Kernels {
-            name: &'static str,
-            present: fn() -> bool,
-            $( $module: unsafe fn(&$name, Io<'_>), )*
-        }
+/// Runs an operator; does nothing when it is another one.
+type Entry = unsafe fn(&Op, Io<'_>);
 
-        impl Kernels {
-            /// Runs an operator. The operands must be those that the format's check has accepted for it.
-            pub fn run(&self, op: &Op, io: Io<'_>) {
-                match op {
-                    // SAFETY: a reference to a column is only given out when its instructions are present.
-                    $( Op::$name(p) => unsafe { (self.$module)(p, io) }, )*
-                    _ => {}
-                }
-            }
-        }
-
-        /// Bytes of scratch that an operator needs, on any instruction set.
-        pub fn scratch(op: &Op, x: &Shape, y: &Shape) -> usize {
-            match op {
-                $( Op::$name(p) => ops::$module::scratch(p, x, y), )*
-                _ => 0,
-            }
-        }
-    };
+/// How one operator is computed, on every instruction set of this build.
+#[derive(Clone, Copy)]
+pub struct Row {
+    code: u8,
+    entries: [Entry; SETS],
 }
-for_each_op!(kernels);
 
-/// One column: a module of entry points and the table that points at them.
-macro_rules! column {
-    ({ $static:ident $module:ident $name:literal $attr:tt $token:expr, $present:expr } $($op:ident $op_module:ident;)*) => {
+/// How much scratch one operator needs.
+#[derive(Clone, Copy)]
+pub struct Scratch {
+    code: u8,
+    bytes: fn(&Op, &Shape, &Shape) -> usize,
+}
+
+/// The parameters of an operator that can be computed.
+pub trait Computed {
+    /// Its entry points.
+    const ROW: Row;
+    /// Its scratch.
+    const SCRATCH: Scratch;
+}
+
+/// One instruction set: its name, and whether this machine has it.
+#[derive(Clone, Copy)]
+struct Set {
+    name: &'static str,
+    present: fn() -> bool,
+}
+
+/// A module of entry points, and what they need of a machine.
+macro_rules! set {
+    ({ $module:ident $name:literal $attr:tt $token:expr, $present:expr } $($op:ident $op_module:ident;)*) => {
         mod $module {
             use super::*;
+            pub(super) const SET: Set = Set { name: $name, present: $present };
             $(
                 # $attr
-                pub(super) unsafe fn $op_module(p: &$op, io: Io<'_>) {
-                    ops::$op_module::run($token, p, io);
+                pub(super) unsafe fn $op_module(op: &Op, io: Io<'_>) {
+                    if let Op::$op(p) = op {
+                        ops::$op_module::run($token, p, io);
+                    }
                 }
             )*
         }
-
-        static $static: Kernels = Kernels {
-            name: $name,
-            present: $present,
-            $( $op_module: $module::$op_module, )*
-        };
     };
 }
 
 #[cfg(not(mote_arm_dsp))]
-for_each_op!(column { SCALAR scalar "scalar" [inline] isa::scalar::Scalar, || true });
+for_each_op!(set { scalar "scalar" [inline] isa::scalar::Scalar, || true });
 
 #[cfg(target_arch = "x86_64")]
-for_each_op!(column {
+for_each_op!(set {
     // SAFETY: the column is only given out when `present` says so.
-    AVX2 avx2 "avx2" [target_feature(enable = "avx2")] unsafe { isa::avx2::Avx2::assume() },
+    avx2 "avx2" [target_feature(enable = "avx2")] unsafe { isa::avx2::Avx2::assume() },
     has_avx2
 });
 
 #[cfg(mote_arm_dsp)]
-for_each_op!(column {
+for_each_op!(set {
     // SAFETY: the build script has seen that the target has the extension.
-    ARM_DSP arm_dsp "arm-dsp" [inline] unsafe { isa::arm_dsp::ArmDsp::assume() },
+    arm_dsp "arm-dsp" [inline] unsafe { isa::arm_dsp::ArmDsp::assume() },
     || true
 });
 
-/// The naive loops: what every other column must equal. Not a set to run models on.
-macro_rules! naive_column {
-    ($($name:ident $module:ident;)*) => {
+/// The naive loops: what every set must equal. Not a set to run models on.
+macro_rules! naive {
+    ($($op:ident $op_module:ident;)*) => {
         static NAIVE: Kernels = Kernels {
-            name: "naive",
-            present: || true,
-            $( $module: ops::$module::naive, )*
+            set: Set { name: "naive", present: || true },
+            column: 0,
+            rows: &[ $( Row {
+                code: $op::CODE,
+                entries: [|op, io| if let Op::$op(p) = op { ops::$op_module::naive(p, io) }; SETS],
+            } ),* ],
         };
     };
 }
-for_each_op!(naive_column);
+for_each_op!(naive);
 
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    #[cfg(feature = "std")]
-    return std::is_x86_feature_detected!("avx2");
-    #[cfg(not(feature = "std"))]
-    cfg!(target_feature = "avx2")
+/// `item` of every set of this build, slowest first. A microcontroller has just one.
+macro_rules! columns {
+    ($item:ident) => {
+        [
+            #[cfg(not(mote_arm_dsp))]
+            scalar::$item,
+            #[cfg(mote_arm_dsp)]
+            arm_dsp::$item,
+            #[cfg(target_arch = "x86_64")]
+            avx2::$item,
+        ]
+    };
 }
 
-/// The columns of this build, slowest first. A microcontroller's build has just one.
-static COLUMNS: &[&Kernels] = &[
-    #[cfg(not(mote_arm_dsp))]
-    &SCALAR,
-    #[cfg(mote_arm_dsp)]
-    &ARM_DSP,
-    #[cfg(target_arch = "x86_64")]
-    &AVX2,
-];
+const SETS: usize = columns!(SET).len();
+
+macro_rules! rows {
+    ($($op:ident $op_module:ident;)*) => {
+        $(
+            impl Computed for $op {
+                const ROW: Row = Row { code: $op::CODE, entries: columns!($op_module) };
+                const SCRATCH: Scratch = Scratch {
+                    code: $op::CODE,
+                    bytes: |op, x, y| match op {
+                        Op::$op(p) => ops::$op_module::scratch(p, x, y),
+                        _ => 0,
+                    },
+                };
+            }
+        )*
+
+        /// The scratch of all operators.
+        pub static SCRATCHES: &[Scratch] = &[ $( $op::SCRATCH ),* ];
+
+        static ALL: Columns = Columns::new(&[ $( $op::ROW ),* ]);
+    };
+}
+for_each_op!(rows);
+
+/// Bytes of scratch that an operator needs, on any instruction set.
+pub fn scratch(op: &Op, x: &Shape, y: &Shape) -> usize {
+    scratch_among(SCRATCHES, op, x, y)
+}
+
+/// As [`scratch`], for a program that has these operators only.
+pub fn scratch_among(among: &[Scratch], op: &Op, x: &Shape, y: &Shape) -> usize {
+    among.iter().find(|s| s.code == op.code()).map_or(0, |s| (s.bytes)(op, x, y))
+}
+
+/// Some operators on one instruction set.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    set: Set,
+    column: usize,
+    rows: &'static [Row],
+}
 
 impl Kernels {
+    /// Runs an operator. The operands must be those that the format's check has accepted for it.
+    pub fn run(&self, op: &Op, io: Io<'_>) {
+        if let Some(row) = self.rows.iter().find(|row| row.code == op.code()) {
+            // SAFETY: a column is only given out when the machine has its instructions.
+            unsafe { (row.entries[self.column])(op, io) }
+        }
+    }
+
     /// Name of the instruction set.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.set.name
     }
 
     /// The sets that this machine has, slowest first.
     pub fn available() -> impl DoubleEndedIterator<Item = &'static Self> {
-        COLUMNS.iter().copied().filter(|k| (k.present)())
+        ALL.available()
     }
 
     /// The fastest set that this machine has and that `mask`, asked by name, lets through.
     pub fn detect(mask: impl Fn(&str) -> bool) -> Option<&'static Self> {
-        Self::available().rfind(|k| mask(k.name))
+        Self::available().rfind(|k| mask(k.name()))
     }
 
     /// The fastest set that this machine has.
     pub fn best() -> &'static Self {
-        Self::detect(|_| true).unwrap_or(COLUMNS[0])
+        ALL.best()
     }
 
     /// The set of this name, when this machine has it.
@@ -141,13 +191,67 @@ impl Kernels {
 
 impl core::fmt::Debug for Kernels {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.name())
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Kernels {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.name);
+        defmt::write!(f, "{=str}", self.name());
     }
+}
+
+/// Some operators on every instruction set of this build.
+pub struct Columns([Kernels; SETS]);
+
+impl Columns {
+    /// Of these operators; see [`kernels!`](crate::kernels).
+    pub const fn new(rows: &'static [Row]) -> Self {
+        let sets = columns!(SET);
+        let mut all = [Kernels { set: sets[0], column: 0, rows }; SETS];
+        let mut column = 1;
+        while column < SETS {
+            all[column] = Kernels { set: sets[column], column, rows };
+            column += 1;
+        }
+        Self(all)
+    }
+
+    /// All operators.
+    pub fn all() -> &'static Self {
+        &ALL
+    }
+
+    /// On the sets that this machine has, slowest first.
+    pub fn available(&self) -> impl DoubleEndedIterator<Item = &Kernels> {
+        self.0.iter().filter(|k| (k.set.present)())
+    }
+
+    /// On the fastest set that this machine has.
+    pub fn best(&self) -> &Kernels {
+        self.available().next_back().unwrap_or(&self.0[0])
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    #[cfg(feature = "std")]
+    return std::is_x86_feature_detected!("avx2");
+    #[cfg(not(feature = "std"))]
+    cfg!(target_feature = "avx2")
+}
+
+/// The named operators and no other, as [`Columns`]: a program that uses these links no other kernel.
+///
+/// ```
+/// use mote_kernels::{kernels, table::Columns};
+/// static DENSE: Columns = kernels![FullyConnected, Softmax];
+/// println!("{:?}", DENSE.best());
+/// ```
+#[macro_export]
+macro_rules! kernels {
+    ($($op:ident),* $(,)?) => {
+        $crate::table::Columns::new(&[ $( <$crate::format::$op as $crate::table::Computed>::ROW ),* ])
+    };
 }

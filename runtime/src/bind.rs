@@ -1,16 +1,18 @@
 //! Splits the arena into what one step reads, writes and scribbles on, and hands it to the kernel.
 
 use heapless::Vec;
-use mote_format::{MAX_INPUTS, Model, StepInfo, TensorInfo};
+use mote_format::{MAX_INPUTS, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 use mote_kernels::view::{Io, View, ViewMut};
+
+use crate::program::Program;
 
 /// Runs one step. The model's check has proven that the buffers exist and lie apart.
 ///
 /// Most steps read one or two tensors; they do without the stack that the widest concatenation needs.
-pub(crate) fn run(
+pub(crate) fn run<'m>(
     kernels: &Kernels,
-    model: &Model<'_>,
+    model: &impl Program<'m>,
     step: &StepInfo<'_>,
     y: &TensorInfo,
     arena: &mut [u8],
@@ -24,9 +26,9 @@ pub(crate) fn run(
 
 /// Runs a step of at most `N` inputs; `BUFFERS` are these, the output and the scratch.
 #[inline(never)]
-fn run_with<const N: usize, const BUFFERS: usize>(
+fn run_with<'m, const N: usize, const BUFFERS: usize>(
     kernels: &Kernels,
-    model: &Model<'_>,
+    model: &impl Program<'m>,
     step: &StepInfo<'_>,
     y: &TensorInfo,
     arena: &mut [u8],
@@ -49,7 +51,7 @@ fn run_with<const N: usize, const BUFFERS: usize>(
     let [before @ .., out, scratch] = &mut parts[..] else { return };
     let bytes = |x: &TensorInfo| {
         if x.constant {
-            return Some(model.tensor_bytes(x));
+            return model.constants().get(x.range());
         }
         (x.range() != y.range()).then(|| &*before[first(x)])
     };

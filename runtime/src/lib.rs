@@ -23,6 +23,8 @@ mod aligned;
 mod bind;
 mod error;
 mod model;
+mod operators;
+mod program;
 mod session;
 mod step;
 mod tensor;
@@ -32,6 +34,15 @@ pub use error::ArenaTooSmall;
 pub use model::Model;
 pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};
 pub use mote_kernels::table::Kernels;
+pub use operators::Operators;
+pub use program::{Program, Tensors};
 pub use session::Session;
 pub use step::{Hook, Kernel, Step, macs};
 pub use tensor::{Class, Tensor, TensorMut};
+
+/// What the macros' expansions name.
+#[doc(hidden)]
+pub mod linked {
+    pub use mote_format::{self as format, Operator};
+    pub use mote_kernels::table::{Columns, Computed};
+}

@@ -1,37 +1,38 @@
 //! A model, its arena, and where in the program it is.
 
-use mote_format::{Steps, TensorInfo};
+use mote_format::TensorInfo;
 use mote_kernels::table::Kernels;
 
 use crate::bind;
 use crate::error::ArenaTooSmall;
 use crate::model::Model;
+use crate::program::Program;
 use crate::step::{Hook, Step, macs};
 use crate::tensor::{Tensor, TensorMut};
 
 /// One inference after the other over the same arena.
-pub struct Session<'m, 'a> {
-    model: &'m Model<'m>,
+pub struct Session<'m, 'a, P: Program<'m> = Model<'m>> {
+    model: &'m P,
     arena: &'a mut [u8],
     kernels: &'static Kernels,
-    rest: Steps<'m>,
+    rest: P::Steps,
 }
 
-impl<'m, 'a> Session<'m, 'a> {
+impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     /// A session on the fastest instruction set that this machine has.
-    pub fn new(model: &'m Model<'m>, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
-        Self::with_kernels(model, arena, Kernels::best())
+    pub fn new(model: &'m P, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
+        Self::with_kernels(model, arena, model.columns().best())
     }
 
     /// A session on a chosen instruction set. The bits are the same on all.
     pub fn with_kernels(
-        model: &'m Model<'m>,
+        model: &'m P,
         arena: &'a mut [u8],
         kernels: &'static Kernels,
     ) -> Result<Self, ArenaTooSmall> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
-        Ok(Self { model, arena, kernels, rest: model.format().steps() })
+        Ok(Self { model, arena, kernels, rest: model.steps() })
     }
 
     /// The instruction set in use.
@@ -41,19 +42,20 @@ impl<'m, 'a> Session<'m, 'a> {
 
     /// Input `i`, to be written before each run: later steps reuse its bytes. Empty when there is no such input.
     pub fn input_mut(&mut self, i: usize) -> Option<TensorMut<'_>> {
-        let info = self.model.inputs().nth(i)?;
+        let id = u16::try_from(i).ok().filter(|&id| id < self.model.inputs())?;
+        let info = self.model.tensor(id)?;
         Some(TensorMut::new(info, self.arena))
     }
 
     /// Output `i`, valid after a run until the next one starts.
     pub fn output(&self, i: usize) -> Option<Tensor<'_>> {
-        let info = self.model.outputs().nth(i)?;
+        let info = self.model.tensor(self.model.outputs().get(i)?)?;
         Some(Tensor::in_arena(info, self.arena))
     }
 
     /// All outputs.
     pub fn outputs(&self) -> impl Iterator<Item = Tensor<'_>> {
-        self.model.outputs().map(|info| Tensor::in_arena(info, self.arena))
+        (0..self.model.outputs().len()).filter_map(|i| self.output(i))
     }
 
     /// One whole inference.
@@ -63,9 +65,9 @@ impl<'m, 'a> Session<'m, 'a> {
 
     /// One whole inference; `hook` hears of each step.
     pub fn run_with(&mut self, hook: &mut impl Hook) {
-        self.rest = self.model.format().steps();
+        self.rest = self.model.steps();
         while self.advance(hook).is_some() {}
-        self.rest = self.model.format().steps();
+        self.rest = self.model.steps();
     }
 
     /// A part of an inference, for executors that must not be held up: runs steps until `budget` multiply-accumulate
@@ -79,14 +81,14 @@ impl<'m, 'a> Session<'m, 'a> {
                 return Err(nb::Error::WouldBlock);
             }
         }
-        self.rest = self.model.format().steps();
+        self.rest = self.model.steps();
         Ok(())
     }
 
     /// Runs the next step; gives its multiply-accumulate operations, or `None` at the end.
     fn advance(&mut self, hook: &mut impl Hook) -> Option<u64> {
         let info = self.rest.next()?;
-        let model = self.model.format();
+        let model = self.model;
         let y: TensorInfo = model.tensor(info.output)?;
         let kernels = self.kernels;
         hook.before(&Step { model, info: &info, y, arena: self.arena, kernels });

@@ -1,13 +1,14 @@
 //! What can be said of one step while a model runs, and the hook that hears of it.
 
-use mote_format::{Conv2dAsymmetric, DepthwiseConv2dAsymmetric, Model, Op, StepInfo, TensorInfo};
+use mote_format::{Conv2dAsymmetric, DepthwiseConv2dAsymmetric, Op, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 
+use crate::program::Tensors;
 use crate::tensor::Tensor;
 
 /// A step that is about to run or has just run.
 pub struct Step<'s> {
-    pub(crate) model: &'s Model<'s>,
+    pub(crate) model: &'s dyn Tensors,
     pub(crate) info: &'s StepInfo<'s>,
     pub(crate) y: TensorInfo,
     pub(crate) arena: &'s [u8],
@@ -27,7 +28,7 @@ impl<'s> Step<'s> {
 
     /// The name of the tensor that it writes.
     pub fn name(&self) -> &'s str {
-        self.model.tensor_name(&self.y)
+        self.model.name(&self.y)
     }
 
     /// The instruction set that it runs on.
@@ -90,7 +91,7 @@ pub trait Hook {
 impl Hook for () {}
 
 /// Multiply-accumulate operations of a step; 0 for operators that have none.
-pub fn macs(model: &Model<'_>, step: &StepInfo<'_>) -> u64 {
+pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
     let tensor = |id| model.tensor(id).map(|t: TensorInfo| t.shape);
     let x = step.inputs.get(0).and_then(tensor);
     let (Some(x), Some(y)) = (x, tensor(step.output)) else { return 0 };

@@ -5,7 +5,9 @@ mod common;
 
 use common::{noise, zoo::zoo};
 use mote_format::AlignedBytes;
-use mote_runtime::{ArenaTooSmall, DType, Error, Hook, Kernels, Model, Reason, Session, Step, macs};
+use mote_runtime::{
+    ArenaTooSmall, DType, Error, Hook, Kernels, Model, Operators, Reason, Session, Step, macs, operators,
+};
 
 /// Fills the zoo's two inputs from a seed.
 fn feed(session: &mut Session<'_, '_>, seed: u64) {
@@ -214,4 +216,17 @@ fn scratch_too_small() {
     let error = Model::new_checked(&bytes).err().expect("refused");
     assert_eq!((error.at, error.reason), (at, Reason::Scratch(36)));
     assert!(error.to_string().ends_with("a scratch buffer is too small, 36 bytes are needed"));
+}
+
+#[test]
+fn a_program_of_few_operators_refuses_the_others_by_name() -> Result<(), Error> {
+    static FEW: Operators = operators![Conv2d, Reshape];
+    let bytes = zoo().finish();
+    let model = Model::new_checked(&bytes)?;
+    let missing = model.format().steps().find(|s| !["Conv2d", "Reshape"].contains(&s.op.name()));
+    let missing = missing.expect("the zoo has more operators");
+    let error = Model::with_operators(&bytes, &FEW).err().expect("refused");
+    assert_eq!(error, Error { at: missing.at, reason: Reason::MissingOperator(missing.op.code()) });
+    assert!(error.to_string().contains(missing.op.name()), "{error}");
+    Ok(())
 }

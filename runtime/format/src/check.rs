@@ -83,7 +83,8 @@ fn check_step(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
             return Err(Reason::NotLive(id));
         }
     }
-    step.op.check(&Operands { model, inputs: step.inputs, y })?;
+    let reader = model.reader(step.op.code())?;
+    (reader.check)(&step.op, &Operands { model, inputs: step.inputs, y })?;
     free(model, y.range(), now, step.output, |id, x| may_share(step, &y, id, x))?;
     let scratch = step.scratch_at as usize..(step.scratch_at + step.scratch_len) as usize;
     if scratch.end > model.arena_bytes() {

@@ -39,6 +39,8 @@ pub enum Reason {
     Constant,
     /// A step has an operator code that this reader does not know.
     UnknownOperator(u8),
+    /// A step needs an operator that this program was built without; its code.
+    MissingOperator(u8),
     /// A step record is malformed.
     Step,
     /// A step has the wrong number of inputs or outputs.
@@ -79,6 +81,11 @@ impl fmt::Display for Reason {
             Self::OutsideArena => f.write_str("a buffer lies outside the arena"),
             Self::Constant => f.write_str("a constant lies outside its section or has the wrong length"),
             Self::UnknownOperator(code) => write!(f, "operator code {code} is unknown to this reader"),
+            Self::MissingOperator(code) => {
+                let row = crate::OPERATOR_TABLE.iter().find(|row| row.code == *code);
+                let name = row.map_or("?", |row| row.name);
+                write!(f, "operator {name} is needed, and this program was built without it")
+            }
             Self::Step => f.write_str("a step record is malformed"),
             Self::Arity => f.write_str("a step has the wrong number of inputs or outputs"),
             Self::NotLive(t) => write!(f, "a step uses tensor {t}, which is not live there"),

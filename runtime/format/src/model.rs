@@ -4,7 +4,7 @@ use crate::bytes::{slice, u8_at, u16_at, u32_at};
 use crate::error::{Error, Reason};
 use crate::field::Const;
 use crate::header::Header;
-use crate::ops::{Op, known};
+use crate::ops::{Op, READERS, Reader, known};
 use crate::tensor::{RECORD, TensorInfo};
 
 /// A byte string that has been proven to be a model; made by [`Model::new_checked`].
@@ -12,14 +12,22 @@ use crate::tensor::{RECORD, TensorInfo};
 pub struct Model<'a> {
     bytes: &'a [u8],
     header: Header,
+    readers: &'static [Reader],
 }
 
 impl<'a> Model<'a> {
     /// Accepts or refuses a byte string. It must start at a multiple of [`crate::ALIGN`] bytes in memory; bytes
     /// behind the model's own length are ignored, so that a whole flash partition can be passed.
     pub fn new_checked(bytes: &'a [u8]) -> Result<Self, Error> {
+        Self::with_readers(bytes, READERS)
+    }
+
+    /// As [`Self::new_checked`], for a program that has these operators only. A model that names another is refused
+    /// with [`Reason::MissingOperator`].
+    pub fn with_readers(bytes: &'a [u8], readers: &'static [Reader]) -> Result<Self, Error> {
         let header = Header::read(bytes)?;
-        let model = Self { bytes: slice(bytes, 0, header.length as usize).unwrap_or(bytes), header };
+        let bytes = slice(bytes, 0, header.length as usize).unwrap_or(bytes);
+        let model = Self { bytes, header, readers };
         crate::check::check(&model)?;
         Ok(model)
     }
@@ -101,22 +109,26 @@ impl<'a> Model<'a> {
         let refuse = |reason| Error { at, reason };
         let end = self.header.steps + self.header.steps_len;
         let code = u8_at(self.bytes, at as usize).ok_or(refuse(Reason::Step))?;
-        if !known(code) {
-            return Err(refuse(Reason::UnknownOperator(code)));
-        }
-        let (step, next) = self.step_record(code, at, index).ok_or(refuse(Reason::Step))?;
+        let reader = self.reader(code).map_err(refuse)?;
+        let (step, next) = self.step_record(reader, at, index).ok_or(refuse(Reason::Step))?;
         if next > end {
             return Err(refuse(Reason::Step));
         }
-        let (few, most) = step.op.arity();
-        if !(few..=most).contains(&step.inputs.len()) {
+        let (few, most) = reader.arity;
+        if !(few.into()..=most.into()).contains(&step.inputs.len()) {
             return Err(refuse(Reason::Arity));
         }
         Ok((step, next))
     }
 
+    /// How operator `code` is read.
+    pub(crate) fn reader(&self, code: u8) -> Result<&'static Reader, Reason> {
+        let missing = if known(code) { Reason::MissingOperator(code) } else { Reason::UnknownOperator(code) };
+        self.readers.iter().find(|reader| reader.code == code).ok_or(missing)
+    }
+
     /// The layout of a step record; its length is exact, its padding and reserved bytes are zero.
-    fn step_record(&self, code: u8, at: u32, index: u16) -> Option<(StepInfo<'a>, u32)> {
+    fn step_record(&self, reader: &Reader, at: u32, index: u16) -> Option<(StepInfo<'a>, u32)> {
         let base = at as usize;
         let n_inputs = usize::from(u8_at(self.bytes, base + 1)?);
         let length = usize::from(u16_at(self.bytes, base + 2)?);
@@ -124,7 +136,7 @@ impl<'a> Model<'a> {
         let scratch_len = u32_at(self.bytes, base + 8)?;
         let inputs = Ids(slice(self.bytes, base + 12, 2 * n_inputs)?);
         let params = base + 12 + 2 * n_inputs;
-        let (op, size) = Op::get(code, self.bytes, params)?;
+        let (op, size) = ((reader.get)(self.bytes, params)?, usize::from(reader.size));
         let padding = slice(self.bytes, params + size, length.checked_sub(12 + 2 * n_inputs + size)?)?;
         if length % 4 != 0 || padding.len() > 3 || padding.iter().any(|&b| b != 0) {
             return None;

@@ -4,7 +4,9 @@
 //! A row reads `code Name module [fewest inputs, most inputs] { parameters }`. Codes are never reused. Which
 //! shapes an operator takes is said in `rules`; how it computes, in `mote-kernels`.
 
+use crate::error::Reason;
 use crate::field::{Const, Field, Pads, Requant, Rounding, Scale, Stride, record};
+use crate::rules::{Check, Operands};
 
 /// One row of [`OPERATOR_TABLE`].
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,27 @@ pub struct OperatorRow {
     pub parameters: &'static [(&'static str, &'static str)],
     /// What it computes.
     pub doc: &'static str,
+}
+
+/// How one operator is read from a file and checked. A reader of models takes a list of these; the linker drops the
+/// code of operators that are not on it.
+#[derive(Clone, Copy)]
+pub struct Reader {
+    pub(crate) code: u8,
+    /// The fewest and the most tensors that it reads.
+    pub(crate) arity: (u8, u8),
+    /// Bytes of its parameters.
+    pub(crate) size: u8,
+    /// Reads the parameters.
+    pub(crate) get: fn(&[u8], usize) -> Option<Op>,
+    /// Proves that the operands fit.
+    pub(crate) check: fn(&Op, &Operands<'_>) -> Check,
+}
+
+/// The parameters of an operator.
+pub trait Operator {
+    /// How it is read.
+    const READER: Reader;
 }
 
 macro_rules! operators {
@@ -55,20 +78,33 @@ macro_rules! operators {
                 match self { $( Self::$name(_) => ($few, $most) ),* }
             }
 
-            /// Reads the parameters that follow `code`; they take the second value's number of bytes.
-            pub(crate) fn get(code: u8, bytes: &[u8], at: usize) -> Option<(Self, usize)> {
-                match code {
-                    $( $code => Some((Self::$name($name::get(bytes, at)?), $name::SIZE)), )*
-                    _ => None,
-                }
-            }
-
             /// Appends the parameters.
             #[cfg(feature = "alloc")]
             pub(crate) fn put(&self, out: &mut alloc::vec::Vec<u8>) {
                 match self { $( Self::$name(p) => p.put(out) ),* }
             }
         }
+
+        $( impl $name {
+            /// The byte that names it in a file.
+            pub const CODE: u8 = $code;
+        } )*
+
+        $( impl Operator for $name {
+            const READER: Reader = Reader {
+                code: $code,
+                arity: ($few, $most),
+                size: $name::SIZE as u8,
+                get: |bytes, at| Some(Op::$name($name::get(bytes, at)?)),
+                check: |op, io| match op {
+                    Op::$name(p) => p.check(io),
+                    _ => Err(Reason::Step),
+                },
+            };
+        } )*
+
+        /// The readers of all operators.
+        pub static READERS: &[Reader] = &[ $( $name::READER ),* ];
 
         /// The names of all operators, in the order of their codes.
         pub const OPERATORS: &[&str] = &[ $( stringify!($name) ),* ];

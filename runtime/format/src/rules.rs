@@ -73,18 +73,6 @@ fn scale(s: Scale, round: Rounding) -> Check {
     require(good, Reason::Parameter)
 }
 
-macro_rules! rules {
-    ($($name:ident $module:ident;)*) => {
-        impl Op {
-            /// Proves that the operands fit the operator.
-            pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
-                match self { $( Op::$name(p) => p.check(io) ),* }
-            }
-        }
-    };
-}
-for_each_op!(rules);
-
 impl Op {
     /// Whether the output may lie on the bytes of an input that dies here, element on element.
     pub fn in_place(&self) -> bool {

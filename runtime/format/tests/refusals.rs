@@ -494,6 +494,20 @@ fn metadata() {
     assert!(Model::new_checked(&writer.finish()).is_err(), "as many means as scales");
 }
 
+/// A program without an operator refuses the first step that needs it, and takes the model otherwise.
+#[test]
+fn missing_operators_are_refused_by_code() {
+    let readers = READERS.iter().zip(OPERATORS).filter(|(_, name)| **name != "Softmax");
+    let all_but_softmax = Vec::leak(readers.map(|(reader, _)| *reader).collect());
+    let bytes = zoo().finish();
+    let model = Model::new_checked(&bytes).expect("a model");
+    let step = model.steps().find(|s| s.op.name() == "Softmax").expect("the zoo has all operators");
+    let error = Model::with_readers(&bytes, all_but_softmax).err().expect("refused");
+    assert_eq!((error.at, error.reason), (step.at, Reason::MissingOperator(Softmax::CODE)));
+    assert!(error.to_string().contains("Softmax"), "{error}");
+    assert!(Model::with_readers(&bytes, READERS).is_ok());
+}
+
 /// No reason is left without a case: this file names all but those that only the runtime gives.
 #[test]
 fn every_reason_has_a_case() {

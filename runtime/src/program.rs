@@ -1,0 +1,88 @@
+//! Where a session finds its steps and tensors: in a checked file ([`Model`]), or in constants that
+//! `include_model!` has laid out (`Included`). The executor is written once for both.
+
+use mote_format::{Ids, StepInfo, Steps, TensorInfo};
+use mote_kernels::table::Columns;
+
+use crate::model::Model;
+
+/// The tensors of a model, by their numbers.
+pub trait Tensors {
+    /// One tensor.
+    fn tensor(&self, id: u16) -> Option<TensorInfo>;
+
+    /// Its name; empty when it has none.
+    fn name(&self, tensor: &TensorInfo) -> &str;
+}
+
+/// A checked model as a session needs it.
+pub trait Program<'m>: Tensors {
+    /// The steps in the order in which they run.
+    type Steps: Iterator<Item = StepInfo<'m>> + Clone;
+
+    /// From the first step on.
+    fn steps(&self) -> Self::Steps;
+
+    /// RAM for activations and scratch, in bytes.
+    fn arena_bytes(&self) -> usize;
+
+    /// Number of inputs; they are the first tensors.
+    fn inputs(&self) -> u16;
+
+    /// The tensors that are outputs.
+    fn outputs(&self) -> Ids<'m>;
+
+    /// The constant section.
+    fn constants(&self) -> &'m [u8];
+
+    /// The kernels that it may run on.
+    fn columns(&self) -> &'static Columns;
+}
+
+impl Tensors for mote_format::Model<'_> {
+    fn tensor(&self, id: u16) -> Option<TensorInfo> {
+        self.tensor(id)
+    }
+
+    fn name(&self, tensor: &TensorInfo) -> &str {
+        self.tensor_name(tensor)
+    }
+}
+
+impl Tensors for Model<'_> {
+    fn tensor(&self, id: u16) -> Option<TensorInfo> {
+        self.format().tensor(id)
+    }
+
+    fn name(&self, tensor: &TensorInfo) -> &str {
+        self.format().tensor_name(tensor)
+    }
+}
+
+impl<'m> Program<'m> for Model<'m> {
+    type Steps = Steps<'m>;
+
+    fn steps(&self) -> Steps<'m> {
+        self.format().steps()
+    }
+
+    fn arena_bytes(&self) -> usize {
+        self.format().arena_bytes()
+    }
+
+    fn inputs(&self) -> u16 {
+        self.format().inputs()
+    }
+
+    fn outputs(&self) -> Ids<'m> {
+        self.format().outputs()
+    }
+
+    fn constants(&self) -> &'m [u8] {
+        self.format().constants()
+    }
+
+    fn columns(&self) -> &'static Columns {
+        Model::columns(self)
+    }
+}
