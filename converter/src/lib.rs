@@ -18,5 +18,6 @@ pub mod progress;
 pub mod quantize;
 pub mod reference;
 pub mod report;
+mod resample;
 pub mod tflite;
 pub mod verify;

@@ -15,6 +15,7 @@ mod layout;
 mod lower;
 mod operators;
 mod reduce;
+mod resize;
 mod table;
 mod window;
 

@@ -25,6 +25,7 @@ pub(crate) mod pad;
 pub(crate) mod quantize;
 pub(crate) mod requantize;
 pub(crate) mod reshape;
+pub(crate) mod resize;
 pub(crate) mod softmax;
 pub(crate) mod sum_pool2d;
 pub(crate) mod transpose;

@@ -4,7 +4,7 @@
 #[path = "../format/tests/common/mod.rs"]
 mod common;
 
-use common::{MODELS, noise, repair, zoo::zoo};
+use common::{MODELS, noise, repair};
 use mote_format::{Op, StepInfo};
 use mote_runtime::{Kernels, Model, Session};
 use proptest::prelude::*;
@@ -55,8 +55,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn damage(changes in prop::collection::vec((any::<Index>(), any::<u8>(), 0..4u8), 1..4)) {
-        let mut bytes = zoo().finish().to_vec();
+    fn damage(
+        changes in prop::collection::vec((any::<Index>(), any::<u8>(), 0..4u8), 1..4),
+        (_, model) in prop::sample::select(&MODELS[..]),
+    ) {
+        let mut bytes = model().finish().to_vec();
         for (at, value, how) in changes {
             let at = at.index(bytes.len());
             bytes[at] = match how {

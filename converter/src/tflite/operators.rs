@@ -2,7 +2,7 @@
 
 use super::file::Node;
 use super::lower::Lowering;
-use super::{dense, elementwise, layout, reduce, table, window};
+use super::{dense, elementwise, layout, reduce, resize, table, window};
 use crate::error::Result;
 use tract_tflite::tflite::BuiltinOperator;
 
@@ -60,6 +60,8 @@ pub(super) static OPERATORS: &[Row] = operators! {
     RELU6 table::relu6, "double", "";
     RELU_N1_TO_1 table::relu_n1_to_1, "double", "";
     RESHAPE layout::reshape, "none", "the output's shape as stored";
+    RESIZE_BILINEAR resize::bilinear, "half away from zero", "constant size";
+    RESIZE_NEAREST_NEIGHBOR resize::nearest, "none", "constant size";
     SOFTMAX reduce::softmax, "gemmlowp's fixed point", "int8 to int8";
     SQUEEZE layout::reshape, "none", "";
     SUB elementwise::sub, "double", "as ADD, the second operand not constant";

@@ -201,7 +201,7 @@ fn pool(l: &Lowering<'_>, node: &Node<'_>) -> Result<(Narrow, (i8, i8))> {
 }
 
 /// The dimensions of an image: batch, rows, columns, channels.
-fn image(l: &Lowering<'_>, node: &Node<'_>) -> Result<[usize; 4]> {
+pub(super) fn image(l: &Lowering<'_>, node: &Node<'_>) -> Result<[usize; 4]> {
     let x = l.input(node, 0)?;
     match x.dims[..] {
         [n, h, w, c] if n * h * w * c > 0 => Ok([n, h, w, c]),

@@ -7,6 +7,7 @@ mod elementwise;
 mod layout;
 mod oracle;
 mod refusals;
+mod resize;
 mod window;
 
 #[path = "../../../tests/peers/litert.rs"]
@@ -37,7 +38,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    [window::cases(), elementwise::cases(), layout::cases()].into_iter().flatten().collect()
+    [window::cases(), elementwise::cases(), layout::cases(), resize::cases()].into_iter().flatten().collect()
 }
 
 /// The bytes of a mote model.

@@ -378,3 +378,26 @@ pub(crate) fn flip_sign() {
     let y = run(Builder::default(), Op::FlipSign(FlipSign {}), &x, (DType::I8, &[3], 0));
     assert_eq!(y, signed(&[-128, 0, 127]));
 }
+
+/// Entries of a table of rows or columns: near, far, share.
+fn table(b: &mut Builder, entries: &[(u16, u16, i32)]) -> Const {
+    let words = entries.iter().map(|&(near, far, share)| [i32::from(near) | i32::from(far) << 16, share]);
+    b.i32s(&words.flatten().collect::<Vec<_>>())
+}
+
+pub(crate) fn resize() {
+    // Rows 0 and 1 in halves; columns 1, and a quarter of the way from 1 to 0.
+    let resize = |round, half: i32, quarter: i32| {
+        let mut b = Builder::default();
+        let rows = table(&mut b, &[(0, 1, half)]);
+        let cols = table(&mut b, &[(1, 0, 0), (1, 0, quarter)]);
+        let op = Op::Resize(Resize { rows, cols, round });
+        unary(b, op, (&[1, 2, 2, 1], 9, &[10, -3, 20, -6]), (&[1, 1, 2, 1], 9))
+    };
+    // −4.5, and −4.5 · 3/4 + 15 · 1/4 = 0.375.
+    assert_eq!(resize(Rounding::Double, 512, 256), [-5, 0]);
+    assert_eq!(resize(Rounding::Single, 512, 256), [-4, 0]);
+    // 123.5 of unsigned values, plus 1/2, is 124: −4.
+    let [half, quarter] = [0.5f32, 0.25].map(|f| f.to_bits() as i32);
+    assert_eq!(resize(Rounding::Float, half, quarter), [-4, 0]);
+}

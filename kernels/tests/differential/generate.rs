@@ -8,10 +8,12 @@ use crate::common::builder::{Builder, quant};
 use crate::draw::Draw;
 
 mod elementwise;
+mod image;
 mod layout;
 mod window;
 
 pub(crate) use elementwise::*;
+pub(crate) use image::*;
 pub(crate) use layout::*;
 pub(crate) use window::*;
 

@@ -340,6 +340,19 @@ operators! { $
         max: i8,
     }
 
+    /// An image at another size: each output pixel is a mixture of four of the input, the two rows and the two
+    /// columns that the tables name. An entry is `near: u16`, `far: u16` and the share of `far`: an `i32` in units of
+    /// 1/1024, or in the float profile an `f32`. The mixture is rounded half away from zero (*double*) or half up
+    /// (*single*); in the float profile it is that of the values plus 128, plus 1/2, rounded down.
+    20 Resize resize [1, 1] {
+        /// An entry per output row.
+        rows: Const,
+        /// An entry per output column.
+        cols: Const,
+        /// How the mixture is rounded.
+        round: Rounding,
+    }
+
     /// Convolution with weights that have a zero point: the sums are Σx·(w − `weight_zero`).
     40 Conv2dAsymmetric conv2d_asymmetric [1, 1] {
         /// As it would be with the weights w alone, except for the bias: it holds −zero·Σ(w − `weight_zero`).

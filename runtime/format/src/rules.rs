@@ -2,6 +2,7 @@
 //! need no checks. Live ranges and memory are `check`'s.
 
 mod elementwise;
+mod image;
 mod layout;
 mod window;
 

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each suite uses a part")]
 
+pub(crate) mod annex;
 pub(crate) mod builder;
 pub(crate) mod readme;
 pub(crate) mod unsigned;
@@ -14,7 +15,8 @@ use mote_format::{AlignedBytes, StepSpec};
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [(&str, fn() -> Builder); 2] = [("v1", zoo::zoo), ("v1-uint8", unsigned::unsigned)];
+pub(crate) const MODELS: [(&str, fn() -> Builder); 3] =
+    [("v1", zoo::zoo), ("v1-uint8", unsigned::unsigned), ("v1-annex", annex::annex)];
 
 /// The steps of all of them.
 pub(crate) fn steps() -> Vec<StepSpec> {
