@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The boards that a model can run on.
-pub const BOARDS: &[&str] = &["qemu-m4", "qemu-m3", "qemu-m0"];
+pub const BOARDS: &[&str] = &["qemu-m4", "qemu-m7", "qemu-m33", "qemu-m3", "qemu-m0", "qemu-riscv"];
 
 /// A built firmware image.
 #[derive(Debug, Clone)]
@@ -55,9 +55,17 @@ fn firmware() -> PathBuf {
     std::env::var_os("MOTE_FIRMWARE").map_or(checkout, PathBuf::from)
 }
 
-/// Whether the emulator is installed.
-pub fn emulator_present() -> bool {
-    let version = Command::new("qemu-system-arm").arg("--version").output();
+/// The emulator of a board, and Debian's package of it.
+fn emulator(board: &str) -> (&'static str, &'static str) {
+    match board {
+        "qemu-riscv" => ("qemu-system-riscv32", "qemu-system-misc"),
+        _ => ("qemu-system-arm", "qemu-system-arm"),
+    }
+}
+
+/// Whether the emulator of a board is installed.
+pub fn emulator_present(board: &str) -> bool {
+    let version = Command::new(emulator(board).0).arg("--version").output();
     version.is_ok_and(|o| o.status.success())
 }
 
@@ -70,10 +78,11 @@ impl Board {
                 .cause("there is no such board")
                 .remedy(format!("use one of: {}", BOARDS.join(", "))));
         };
-        if !emulator_present() {
-            return Err(fail().cause("qemu-system-arm is not installed").remedy(
-                "install QEMU's Arm system emulator (Debian: qemu-system-arm), or run: cargo xtask setup",
-            ));
+        if !emulator_present(name) {
+            let (program, package) = emulator(name);
+            return Err(fail().cause(format!("{program} is not installed")).remedy(format!(
+                "install QEMU's system emulator (Debian: {package}), or run: cargo xtask setup"
+            )));
         }
         let image = match std::env::var_os("MOTE_IMAGES") {
             Some(folder) => PathBuf::from(folder).join(name),

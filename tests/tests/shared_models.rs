@@ -29,15 +29,15 @@ fn check(case: &Case, samples: usize, float_top1: f64) {
     for kernels in Kernels::available() {
         assert_eq!(outputs(&model, kernels, &inputs), expected, "{}", kernels.name());
     }
-    if !emulator_present() {
+    if !emulator_present("qemu-m4") {
         assert!(std::env::var_os("MOTE_REQUIRE_QEMU").is_none(), "QEMU is required and not installed");
         return;
     }
     for name in BOARDS {
         let run = Board::open(name, Progress::Hidden)
-            .and_then(|board| board.run(&model, &inputs))
+            .and_then(|board| board.run(&model, &inputs[..4]))
             .unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(run.outputs, expected, "{name}");
+        assert_eq!(run.outputs, expected[..4], "{name}");
     }
 }
 

@@ -112,7 +112,7 @@ fn every_layer(
 #[test]
 fn boards_give_the_same_bits() {
     let Some(shared) = shared() else { return };
-    if !emulator_present() {
+    if !emulator_present("qemu-m4") {
         assert!(std::env::var_os("MOTE_REQUIRE_QEMU").is_none(), "QEMU is required and not installed");
         return;
     }

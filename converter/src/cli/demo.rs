@@ -173,7 +173,7 @@ fn show(model: &Model<'_>, samples: &[Sample], answers: &[(Vec<u8>, Vec<u8>)]) -
 }
 
 fn board(model: &Model<'_>, report: &ModelReport, answers: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
-    if !emulator_present() {
+    if !emulator_present("qemu-m4") {
         return line("QEMU is not installed, so this part is left out. `cargo xtask setup` installs it.");
     }
     let inputs: Vec<Vec<u8>> = answers.iter().map(|a| a.0.clone()).collect();

@@ -2,10 +2,9 @@
 //! the few instructions between the step and the readings of the timers.
 
 use defmt::Display2Format;
+use mote_board::{counter, instructions};
 use mote_runtime::{Hook, Step};
 
-use crate::board::read_timers;
-use crate::count::instructions;
 use crate::report::Report;
 
 /// Writes a line for each step.
@@ -18,18 +17,18 @@ pub(crate) struct Layers<'a> {
 
 impl<'a> Layers<'a> {
     pub(crate) fn new(report: &'a mut Report) -> Self {
-        let (first, second) = (read_timers(), read_timers());
+        let (first, second) = (counter(), counter());
         Self { report, reading: instructions(second) - instructions(first), start: 0 }
     }
 }
 
 impl Hook for Layers<'_> {
     fn before(&mut self, _: &Step<'_>) {
-        self.start = read_timers();
+        self.start = counter();
     }
 
     fn after(&mut self, step: &Step<'_>) {
-        let end = read_timers();
+        let end = counter();
         let count = instructions(end) - instructions(self.start) - self.reading;
         self.report.text(format_args!(
             "layer={} op={} kernel={} macs={} instructions={count}\n",

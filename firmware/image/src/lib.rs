@@ -3,21 +3,19 @@
 //!
 //! - `program`: what happens, from the command line to the exit code; `selfcheck`: what happens without one;
 //!   `provoke`: what happens when it is told to fail.
-//! - `args`, `count`, `shape`: text and arithmetic, tested on the host.
+//! - `args`, `shape`: text and arithmetic, tested on the host.
 //! - `files`, `report`: the host's files, over semihosting, and the input as rows from one of them.
-//! - `measure`, `layers`: instructions and stack.
-//! - `board`: memory, timers and stack, and with them all unsafe code; `fault`: panics and hard faults.
+//! - `layers`: instructions of each step; `fault`: panics and hard faults.
+//!
+//! Memory, stack and counter are `mote-board`'s.
 
 #![cfg_attr(target_os = "none", no_std)]
 // On the host only the parts that need no board are built, for their tests.
 #![cfg_attr(not(target_os = "none"), allow(dead_code))]
 
 mod args;
-mod count;
 mod shape;
 
-#[cfg(target_os = "none")]
-mod board;
 #[cfg(target_os = "none")]
 mod failure;
 #[cfg(target_os = "none")]
@@ -26,8 +24,6 @@ mod fault;
 mod files;
 #[cfg(target_os = "none")]
 mod layers;
-#[cfg(target_os = "none")]
-mod measure;
 #[cfg(target_os = "none")]
 mod program;
 #[cfg(target_os = "none")]

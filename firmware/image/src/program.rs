@@ -6,15 +6,14 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
+use mote_board::{Cost, Memory, Meter};
 use mote_runtime::{Model, Session};
 use semihosting::sys::arm_compat::sys_get_cmdline_uninit;
 
 use crate::args::{ArgError, Args};
-use crate::board::{self, Memory};
 use crate::failure::Failure;
 use crate::files::{Input, Output};
 use crate::layers::Layers;
-use crate::measure::{Cost, Meter};
 use crate::provoke::provoke;
 use crate::report::Report;
 use crate::selfcheck::selfcheck;
@@ -25,7 +24,7 @@ const LINE: usize = 4096;
 
 /// Does what the command line says; gives the exit code.
 pub(crate) fn run(board: &'static str) -> i32 {
-    let Memory { arena, psram } = board::take_memory().expect("nothing else takes the memory");
+    let Memory { arena, psram } = Memory::take().expect("nothing else takes the memory");
     let (line, flash) = psram.split_at_mut(LINE);
     let args = command_line(line).and_then(|len| Args::parse(line, len)).map_err(Failure::Args);
     let mut report = Report::default();

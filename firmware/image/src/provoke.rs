@@ -4,14 +4,13 @@ use core::ffi::CStr;
 use core::hint::black_box;
 
 use crate::args::ArgError;
-use crate::board;
 use crate::failure::Failure;
 
 /// Fails in the way that `kind` names; returns only when it names none.
 pub(crate) fn provoke(kind: &CStr) -> Result<(), Failure<'static>> {
     match kind.to_bytes() {
         b"panic" => panic!("provoked"),
-        b"fault" => board::bad_read(),
+        b"fault" => mote_board::bad_read(),
         b"overflow" => overflow(0),
         _ => return Err(Failure::Args(ArgError::Unknown)),
     }

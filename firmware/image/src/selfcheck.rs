@@ -1,11 +1,10 @@
 //! What an image does when it is given no model: it runs one of its own, and checks the result and the meter.
 
-use cortex_m::asm::{delay, nop};
+use mote_board::{Meter, delay, nop};
 use mote_runtime::{Model, Session};
 
 use crate::failure::Failure;
 use crate::layers::Layers;
-use crate::measure::Meter;
 use crate::program::summary;
 use crate::report::Report;
 

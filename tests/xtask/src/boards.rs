@@ -11,29 +11,46 @@ use crate::shell::root;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Board {
     QemuM4,
+    QemuM7,
+    QemuM33,
     QemuM3,
     QemuM0,
+    QemuRiscv,
 }
 
 impl Board {
     /// All of them.
-    pub(crate) const ALL: &[Self] = &[Self::QemuM4, Self::QemuM3, Self::QemuM0];
+    pub(crate) const ALL: &[Self] =
+        &[Self::QemuM4, Self::QemuM7, Self::QemuM33, Self::QemuM3, Self::QemuM0, Self::QemuRiscv];
 
     /// The name of the board, its crate and its image.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::QemuM4 => "qemu-m4",
+            Self::QemuM7 => "qemu-m7",
+            Self::QemuM33 => "qemu-m33",
             Self::QemuM3 => "qemu-m3",
             Self::QemuM0 => "qemu-m0",
+            Self::QemuRiscv => "qemu-riscv",
         }
     }
 
     /// The target triple.
     pub(crate) fn target(self) -> &'static str {
         match self {
-            Self::QemuM4 => "thumbv7em-none-eabihf",
+            Self::QemuM4 | Self::QemuM7 => "thumbv7em-none-eabihf",
+            Self::QemuM33 => "thumbv8m.main-none-eabihf",
             Self::QemuM3 => "thumbv7m-none-eabi",
             Self::QemuM0 => "thumbv6m-none-eabi",
+            Self::QemuRiscv => "riscv32imac-unknown-none-elf",
+        }
+    }
+
+    /// Its emulator, and Debian's package of that.
+    pub(crate) fn emulator(self) -> (&'static str, &'static str) {
+        match self {
+            Self::QemuRiscv => ("qemu-system-riscv32", "qemu-system-misc"),
+            _ => ("qemu-system-arm", "qemu-system-arm"),
         }
     }
 

@@ -20,9 +20,7 @@ const FROM_SOURCE: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 pub(crate) fn run() -> Result<()> {
     ask_rustup_again();
     let mut packages = BTreeSet::new();
-    if !has_qemu() {
-        packages.insert("qemu-system-arm");
-    }
+    packages.extend(Board::ALL.iter().filter(|board| !has_emulator(**board)).map(|board| board.emulator().1));
     if without_library().next().is_some() {
         packages.extend(FROM_SOURCE);
     }
@@ -49,9 +47,13 @@ fn report() -> Result<()> {
             missing.push(format!("{what}: {remedy}"));
         }
     };
-    tell("qemu-system-arm", has_qemu(), "install QEMU's emulator of 32-bit Arm");
-    for board in Board::ALL {
-        let target = board.target();
+    let emulators: BTreeSet<_> =
+        Board::ALL.iter().map(|board| (board.emulator().0, has_emulator(*board))).collect();
+    for (emulator, there) in emulators {
+        tell(emulator, there, "install QEMU's system emulators");
+    }
+    let targets: BTreeSet<_> = Board::ALL.iter().map(|board| board.target()).collect();
+    for target in targets {
         tell(target, Toolchain::of(target).is_ok(), &format!("rustup target add {target}"));
     }
     tell("defmt-print", has_decoder(), "cargo install defmt-print");
@@ -68,8 +70,8 @@ fn without_library() -> impl Iterator<Item = &'static str> {
     Board::ALL.iter().map(|board| board.target()).filter(|target| Toolchain::of(target).is_err())
 }
 
-fn has_qemu() -> bool {
-    succeeds(Command::new("qemu-system-arm").arg("--version"))
+fn has_emulator(board: Board) -> bool {
+    succeeds(Command::new(board.emulator().0).arg("--version"))
 }
 
 fn has_decoder() -> bool {
