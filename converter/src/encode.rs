@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::ir::Removed;
 use crate::plan::Plan;
 use crate::program::{Operand, Program};
-use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, StepSpec, TensorSpec};
+use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, StateSpec, StepSpec, TensorSpec};
 use mote_runtime::Model;
 
 /// What a model says of itself beside the program.
@@ -59,6 +59,12 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
             inputs: s.inputs.iter().map(index).collect(),
             scratch: (at as u32, len as u32),
         })
+        .collect();
+    let constant = |c: usize| (program.tensors.len() + c) as u16;
+    writer.states = program
+        .states
+        .iter()
+        .map(|s| StateSpec { next: s.next as u16, initial: s.initial.map(constant) })
         .collect();
     writer.outputs = program.outputs.iter().map(|&t| t as u16).collect();
     if !metadata.labels.is_empty() {

@@ -43,6 +43,9 @@ pub fn plan(program: &Program) -> Result<Plan> {
         .zip(&lives)
         .map(|(t, &(first, last))| Buffer { bytes: t.bytes(), first, last })
         .collect();
+    for t in program.inputs..program.given() {
+        buffers[t].last = program.steps.len() + 1;
+    }
     for t in 0..owner.len() {
         buffers[owner[t]].last = buffers[owner[t]].last.max(lives[t].1);
     }
@@ -71,14 +74,18 @@ pub fn plan(program: &Program) -> Result<Plan> {
     })
 }
 
-/// For each tensor the one whose bytes it takes over, itself where there is none.
+/// For each tensor the one whose bytes it takes over, itself where there is none. A state's bytes are taken over by its
+/// next value, and by nothing else.
 fn in_place(program: &Program, lives: &[(usize, usize)]) -> Vec<usize> {
     let mut owner: Vec<usize> = (0..program.tensors.len()).collect();
     for (k, step) in program.steps.iter().enumerate().filter(|(_, s)| s.op.in_place()) {
-        let y = program.inputs + k;
+        let y = program.given() + k;
+        let state = |x: usize| (program.inputs..program.given()).contains(&x);
         let dying = step.inputs.iter().find_map(|input| match *input {
             Operand::Arena(x)
-                if lives[x].1 == k + 1 && program.tensors[x].bytes() == program.tensors[y].bytes() =>
+                if lives[x].1 == k + 1
+                    && !state(owner[x])
+                    && program.tensors[x].bytes() == program.tensors[y].bytes() =>
             {
                 Some(x)
             }
@@ -87,6 +94,9 @@ fn in_place(program: &Program, lives: &[(usize, usize)]) -> Vec<usize> {
         if let Some(x) = dying {
             owner[y] = owner[x];
         }
+    }
+    for (i, state) in program.states.iter().enumerate() {
+        owner[state.next] = program.inputs + i;
     }
     owner
 }

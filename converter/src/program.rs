@@ -1,6 +1,6 @@
 //! The quantized program: what is left to do once every value has a scale, before its buffers have places.
 //!
-//! A program lists steps in the order of the file format: the output of step `k` is tensor `inputs + k`. Making one
+//! A program lists steps in the order of the file format: behind inputs and states come the outputs of the steps. Making one
 //! is `quantize`; giving its tensors places is `plan`; turning it into bytes is `encode`.
 
 use crate::ir::{ValueId, short_name};
@@ -48,13 +48,24 @@ pub struct Step {
     pub inputs: Vec<Operand>,
 }
 
+/// What becomes of a tensor that keeps its value from one inference to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// The tensor that holds its value after an inference, on the same bytes: a step's output, or itself.
+    pub next: usize,
+    /// The constant that it holds at the start; without one the zero point.
+    pub initial: Option<usize>,
+}
+
 /// A quantized network.
 #[derive(Debug, Clone, Default)]
 pub struct Program {
-    /// Inputs, then the output of each step.
+    /// Inputs, then states, then the output of each step.
     pub tensors: Vec<Tensor>,
     /// Number of inputs.
     pub inputs: usize,
+    /// What becomes of each state; they are the tensors behind the inputs.
+    pub states: Vec<State>,
     /// Operators in order.
     pub steps: Vec<Step>,
     /// Tensors that the network returns.
@@ -78,27 +89,38 @@ impl Program {
     /// Adds a constant tensor of int8 values.
     pub fn constant(&mut self, name: &str, dims: &[usize], quant: Quant, values: &[i8]) -> Operand {
         let bytes: Vec<u8> = values.iter().map(|&v| v as u8).collect();
-        let Const { at, .. } = self.writer.constant(&bytes);
         let dims = dims.iter().map(|&d| d as u32).collect();
-        self.writer.constants.push(TensorSpec {
-            name: name.to_owned(),
-            dtype: DType::I8,
-            dims,
-            quant,
-            offset: at,
-        });
-        Operand::Constant(self.writer.constants.len() - 1)
+        Operand::Constant(self.constant_bytes(name, DType::I8, dims, quant, &bytes))
+    }
+
+    /// Adds a constant tensor of any type; gives its index among the constants.
+    pub fn constant_bytes(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        dims: Vec<u32>,
+        quant: Quant,
+        bytes: &[u8],
+    ) -> usize {
+        let Const { at, .. } = self.writer.constant(bytes);
+        self.writer.constants.push(TensorSpec { name: name.to_owned(), dtype, dims, quant, offset: at });
+        self.writer.constants.len() - 1
+    }
+
+    /// Number of tensors that no step writes: inputs and states. Step `k` writes the `k`-th behind them.
+    pub fn given(&self) -> usize {
+        self.inputs + self.states.len()
     }
 
     /// The tensor that step `k` writes.
     pub fn output(&self, k: usize) -> &Tensor {
-        &self.tensors[self.inputs + k]
+        &self.tensors[self.given() + k]
     }
 
     /// When each tensor is written and read for the last time, in the format's times.
     pub fn lives(&self) -> Vec<(usize, usize)> {
         let mut lives: Vec<_> =
-            (0..self.tensors.len()).map(|t| (t + 1).saturating_sub(self.inputs)).map(|t| (t, t)).collect();
+            (0..self.tensors.len()).map(|t| (t + 1).saturating_sub(self.given())).map(|t| (t, t)).collect();
         for (k, step) in self.steps.iter().enumerate() {
             for input in &step.inputs {
                 if let Operand::Arena(t) = input {
@@ -106,7 +128,7 @@ impl Program {
                 }
             }
         }
-        for &t in &self.outputs {
+        for &t in self.outputs.iter().chain(self.states.iter().map(|s| &s.next)) {
             lives[t].1 = self.steps.len() + 1;
         }
         lives

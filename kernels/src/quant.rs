@@ -131,16 +131,25 @@ impl<'a> Channels<'a> {
 
 /// A real value as int8: half away from zero, held inside the range. NaN becomes the zero point.
 pub fn quantize(real: f32, quant: Quant) -> i8 {
+    quantize_within(real, quant, -128, 127) as i8
+}
+
+/// A real value as int16, in the same way.
+pub fn quantize16(real: f32, quant: Quant) -> i16 {
+    quantize_within(real, quant, -32768, 32767) as i16
+}
+
+fn quantize_within(real: f32, quant: Quant, min: i32, max: i32) -> i32 {
     let scaled = real / quant.scale;
     let whole = scaled as i32;
     let fraction = scaled - whole as f32;
     let step = i32::from(fraction >= 0.5) - i32::from(fraction <= -0.5);
-    whole.saturating_add(step).saturating_add(quant.zero).clamp(-128, 127) as i8
+    whole.saturating_add(step).saturating_add(quant.zero).clamp(min, max)
 }
 
-/// The real value of an int8.
-pub fn dequantize(q: i8, quant: Quant) -> f32 {
-    (i32::from(q) - quant.zero) as f32 * quant.scale
+/// The real value of an int8 or int16.
+pub fn dequantize(q: impl Into<i32>, quant: Quant) -> f32 {
+    (q.into() - quant.zero) as f32 * quant.scale
 }
 
 /// A positive real as a 31-bit mantissa and an exponent, `real ≈ mult · 2^(shift − 31)`: `frexp` in f64, the

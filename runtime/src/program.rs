@@ -1,7 +1,7 @@
 //! Where a session finds its steps and tensors: in a checked file ([`Model`]), or in constants that
 //! `include_model!` has laid out (`Included`). The executor is written once for both.
 
-use mote_format::{Ids, StepInfo, Steps, TensorInfo};
+use mote_format::{Ids, State, StepInfo, Steps, TensorInfo};
 use mote_kernels::table::Columns;
 
 use crate::model::Model;
@@ -28,6 +28,9 @@ pub trait Program<'m>: Tensors {
 
     /// Number of inputs; they are the first tensors.
     fn inputs(&self) -> u16;
+
+    /// The tensors that keep their values from one inference to the next.
+    fn states(&self) -> impl Iterator<Item = State>;
 
     /// The tensors that are outputs.
     fn outputs(&self) -> Ids<'m>;
@@ -72,6 +75,10 @@ impl<'m> Program<'m> for Model<'m> {
 
     fn inputs(&self) -> u16 {
         self.format().inputs()
+    }
+
+    fn states(&self) -> impl Iterator<Item = State> {
+        self.format().states()
     }
 
     fn outputs(&self) -> Ids<'m> {

@@ -1,6 +1,6 @@
 //! A model, its arena, and where in the program it is.
 
-use mote_format::TensorInfo;
+use mote_format::{DType, TensorInfo};
 use mote_kernels::table::Kernels;
 
 use crate::bind;
@@ -10,7 +10,7 @@ use crate::program::Program;
 use crate::step::{Hook, Step, macs};
 use crate::tensor::{Tensor, TensorMut};
 
-/// One inference after the other over the same arena.
+/// One inference after the other over the same arena. States go from each to the next.
 pub struct Session<'m, 'a, P: Program<'m> = Model<'m>> {
     model: &'m P,
     arena: &'a mut [u8],
@@ -32,7 +32,26 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     ) -> Result<Self, ArenaTooSmall> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
-        Ok(Self { model, arena, kernels, rest: model.steps() })
+        let mut session = Self { model, arena, kernels, rest: model.steps() };
+        session.reset();
+        Ok(session)
+    }
+
+    /// Forgets all inferences: every state holds its initial value again, and the next step is the first. A run that
+    /// was left in the middle may have changed some states already; this puts them right.
+    pub fn reset(&mut self) {
+        let model = self.model;
+        self.rest = model.steps();
+        for state in model.states() {
+            let Some(tensor) = model.tensor(state.tensor) else { continue };
+            let Some(bytes) = self.arena.get_mut(tensor.range()) else { continue };
+            let initial = state.initial.and_then(|id| model.tensor(id));
+            match initial.and_then(|initial| model.constants().get(initial.range())) {
+                Some(initial) => bytes.copy_from_slice(initial),
+                None if tensor.dtype == DType::I8 => bytes.fill(tensor.quant.zero as u8),
+                None => bytes.fill(0),
+            }
+        }
     }
 
     /// The instruction set in use.

@@ -3,7 +3,7 @@
 use heapless::Vec;
 use micromath::F32Ext;
 use mote_format::{DType, Quant, TensorInfo};
-use mote_kernels::quant::{dequantize, quantize};
+use mote_kernels::quant::{dequantize, quantize, quantize16};
 
 /// A tensor to read.
 #[derive(Clone, Copy)]
@@ -56,6 +56,7 @@ impl<'a> Tensor<'a> {
         bytes.chunks_exact(info.dtype.size()).map(move |b| match (info.dtype, b) {
             (DType::I8, &[q]) => dequantize(q as i8, info.quant),
             (DType::U8, &[q]) => (i32::from(q) - info.quant.zero) as f32 * info.quant.scale,
+            (DType::I16, &[a, b]) => dequantize(i16::from_le_bytes([a, b]), info.quant),
             (DType::I32, &[a, b, c, d]) => i32::from_le_bytes([a, b, c, d]) as f32,
             (DType::F32, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
             _ => 0.0,
@@ -96,7 +97,7 @@ impl TensorMut<'_> {
         self.bytes
     }
 
-    /// Stores real values, in order: rounded to the tensor's scale when it is of 8 bits. Stops at the shorter of the two.
+    /// Stores real values, in order: rounded to the tensor's scale when it is quantized. Stops at the shorter of the two.
     pub fn fill(&mut self, reals: impl IntoIterator<Item = f32>) {
         let info = self.info;
         let signed = Quant { zero: info.quant.zero - 128, ..info.quant };
@@ -104,6 +105,7 @@ impl TensorMut<'_> {
             match info.dtype {
                 DType::I8 => bytes.copy_from_slice(&quantize(real, info.quant).to_le_bytes()),
                 DType::U8 => bytes.copy_from_slice(&[quantize(real, signed) as u8 ^ 0x80]),
+                DType::I16 => bytes.copy_from_slice(&quantize16(real, info.quant).to_le_bytes()),
                 DType::I32 => bytes.copy_from_slice(&(real as i32).to_le_bytes()),
                 DType::F32 => bytes.copy_from_slice(&real.to_le_bytes()),
             }

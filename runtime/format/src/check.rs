@@ -1,6 +1,8 @@
 //! The proof behind `Model::new_checked`: every tensor lies where it may, is written before it is read, and
 //! shares no byte with another that is needed at the same time. Shapes and parameters are `rules`'.
 //!
+//! States are inputs that nobody fills: what lies on their bytes at the end is their value in the next inference.
+//!
 //! Time 0 is before the first step; step `k` happens at time `k + 1`; outputs are read at time `steps + 1`.
 //! Tensors are stored in the order of their writing, so that a step's output needs no search.
 
@@ -28,13 +30,14 @@ pub(crate) fn check(model: &Model<'_>) -> Result<(), Error> {
             return Err(Error { at: header.outputs, reason: Reason::NotLive(id) });
         }
     }
+    check_states(model)?;
     crate::meta::check(model)
 }
 
 /// Each record by itself; and inputs and outputs of steps come before the constants.
 fn check_records(model: &Model<'_>) -> Result<(), Error> {
     let header = model.header();
-    let written = u32::from(header.n_inputs) + u32::from(header.n_steps);
+    let written = u32::from(header.given()) + u32::from(header.n_steps);
     if written > u32::from(header.n_tensors) {
         return Err(Error { at: 24, reason: Reason::Header });
     }
@@ -60,9 +63,9 @@ fn check_records(model: &Model<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Inputs are written at time 0 and do not overlap.
+/// Inputs and states are there at time 0 and do not overlap.
 fn check_inputs(model: &Model<'_>) -> Result<(), Error> {
-    for id in 0..model.inputs() {
+    for id in 0..model.header().given() {
         let at = model.header().tensors + RECORD as u32 * u32::from(id);
         let Some(tensor) = model.tensor(id).filter(|t| t.first == 0) else {
             return Err(Error { at, reason: Reason::Tensor });
@@ -72,9 +75,36 @@ fn check_inputs(model: &Model<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What lies on a state's bytes after the last step is its next value, and nothing else needs these bytes then.
+fn check_states(model: &Model<'_>) -> Result<(), Error> {
+    let header = model.header();
+    for (i, state) in (0u32..).zip(model.states()) {
+        let at = header.outputs + 2 * u32::from(header.n_outputs) + 4 * i;
+        let fits = |me: &TensorInfo| {
+            let stays = |id: u16| {
+                let follows = id == state.tensor || id >= header.given();
+                model.tensor(id).is_some_and(|next| {
+                    follows
+                        && next.live_at(header.n_steps + 1)
+                        && next.dtype == me.dtype
+                        && next.range() == me.range()
+                })
+            };
+            let starts = |id: u16| {
+                model.tensor(id).is_some_and(|c| c.constant && c.dtype == me.dtype && c.bytes() == me.bytes())
+            };
+            stays(state.next) && state.initial.is_none_or(starts)
+        };
+        if !model.tensor(state.tensor).is_some_and(|me| fits(&me)) {
+            return Err(Error { at, reason: Reason::State });
+        }
+    }
+    Ok(())
+}
+
 fn check_step(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
     let now = step.index + 1;
-    let written = model.inputs() + step.index;
+    let written = model.header().given() + step.index;
     let y = model.tensor(step.output).filter(|y| y.first == now).ok_or(Reason::NotLive(step.output))?;
     for id in step.inputs.iter() {
         let x = model.tensor(id).ok_or(Reason::NotLive(id))?;

@@ -28,11 +28,11 @@ pub use error::{Error, Reason};
 pub use field::{Const, Pads, Requant, Rounding, Scale, Stride};
 pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
 pub use meta::{Labels, Preparation, Removed};
-pub use model::{Ids, Model, StepInfo, Steps};
+pub use model::{Ids, Model, State, StepInfo, Steps};
 pub use ops::*;
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};
 #[cfg(feature = "alloc")]
-pub use write::{AlignedBytes, ModelWriter, StepSpec, TensorSpec};
+pub use write::{AlignedBytes, ModelWriter, StateSpec, StepSpec, TensorSpec};
 
 /// An operator reads at most this many tensors.
 pub const MAX_INPUTS: usize = 8;

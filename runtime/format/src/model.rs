@@ -51,7 +51,7 @@ impl<'a> Model<'a> {
         self.header.consts_len as usize
     }
 
-    /// Number of tensors: inputs, then the outputs of the steps in order, then constants.
+    /// Number of tensors: inputs, then states, then the outputs of the steps in order, then constants.
     pub fn tensors(&self) -> u16 {
         self.header.n_tensors
     }
@@ -65,6 +65,20 @@ impl<'a> Model<'a> {
     pub fn outputs(&self) -> Ids<'a> {
         let (at, len) = (self.header.outputs as usize, 2 * usize::from(self.header.n_outputs));
         Ids(slice(self.bytes, at, len).unwrap_or(&[]))
+    }
+
+    /// The tensors whose values go from one inference to the next.
+    pub fn states(&self) -> impl Iterator<Item = State> + use<'a> {
+        let (bytes, header) = (self.bytes, self.header);
+        (0..header.n_states).map_while(move |i| {
+            let at = header.outputs as usize + 2 * usize::from(header.n_outputs) + 4 * usize::from(i);
+            let initial = u16_at(bytes, at + 2)?;
+            Some(State {
+                tensor: header.n_inputs + i,
+                next: u16_at(bytes, at)?,
+                initial: (initial != u16::MAX).then_some(initial),
+            })
+        })
     }
 
     /// One tensor.
@@ -142,7 +156,7 @@ impl<'a> Model<'a> {
             return None;
         }
         scratch_at.checked_add(scratch_len)?;
-        let output = self.header.n_inputs.checked_add(index)?;
+        let output = self.header.given().checked_add(index)?;
         Some((
             StepInfo { index, at, op, inputs, output, scratch_at, scratch_len },
             at.checked_add(length as u32)?,
@@ -179,6 +193,24 @@ pub struct StepInfo<'a> {
     pub scratch_at: u32,
     /// Length of the scratch buffer.
     pub scratch_len: u32,
+}
+
+/// A tensor that keeps its value from one inference to the next: read like an input, written like an output on the
+/// same bytes.
+///
+/// ```text
+///   0 next    u16  the tensor whose bytes at the end are those of the state: an output of a step, or itself
+///   2 initial u16  a constant, or 0xFFFF
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct State {
+    /// The value before an inference.
+    pub tensor: u16,
+    /// The value after it, on the same bytes.
+    pub next: u16,
+    /// The constant that it holds at the start. Without one, int8 values are the zero point, others are 0.
+    pub initial: Option<u16>,
 }
 
 /// Tensor indices.

@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   0 offset u32   from the start of the arena, or of the constant section
-//!   4 first  u16   time of writing: 0 for an input, step + 1 otherwise
-//!   6 last   u16   time of the last read: steps + 1 for an output
+//!   4 first  u16   time of writing: 0 for an input or a state, step + 1 otherwise
+//!   6 last   u16   time of the last read: steps + 1 for an output or a state's next value
 //!   8 scale  f32   real = scale * (q - zero)
 //!  12 zero   i32
-//!  16 dtype  u8    0 i8, 1 i32, 2 f32, 3 u8
+//!  16 dtype  u8    0 i8, 1 i32, 2 f32, 3 u8, 4 i16
 //!  17 rank   u8    0..=6
 //!  18 place  u16   0 arena, 1 constant section
 //!  20 dims   u32 x 6, the unused ones 1
@@ -32,6 +32,8 @@ pub enum DType {
     F32,
     /// Quantized, at the edges of a network.
     U8,
+    /// State of a recurrent operator.
+    I16,
 }
 
 impl DType {
@@ -39,12 +41,13 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             Self::I8 | Self::U8 => 1,
+            Self::I16 => 2,
             Self::I32 | Self::F32 => 4,
         }
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        [Self::I8, Self::I32, Self::F32, Self::U8].get(usize::from(code)).copied()
+        [Self::I8, Self::I32, Self::F32, Self::U8, Self::I16].get(usize::from(code)).copied()
     }
 }
 
@@ -122,9 +125,9 @@ pub struct TensorInfo {
     pub offset: u32,
     /// Whether the bytes lie in the constant section.
     pub constant: bool,
-    /// When it is written: 0 for an input, `step + 1` for an output of a step.
+    /// When it is written: 0 for an input or a state, `step + 1` for an output of a step.
     pub first: u16,
-    /// When it is read for the last time: `steps + 1` for an output of the model.
+    /// When it is read for the last time: `steps + 1` for an output of the model, or a state's next value.
     pub last: u16,
     pub(crate) name: u32,
 }
@@ -175,6 +178,7 @@ impl TensorInfo {
         let zero = match self.dtype {
             DType::I8 => i8::try_from(self.quant.zero).is_ok(),
             DType::U8 => u8::try_from(self.quant.zero).is_ok(),
+            DType::I16 => self.quant.zero == 0,
             DType::I32 | DType::F32 => true,
         };
         let scale = self.quant.scale.is_finite() && self.quant.scale > 0.0;

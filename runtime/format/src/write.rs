@@ -37,14 +37,24 @@ pub struct StepSpec {
     pub scratch: (u32, u32),
 }
 
-/// Collects a model. Tensors come in the order that the format wants: inputs, the output of each step, constants.
+/// A state to be written; its tensor's place among the states is its own.
+#[derive(Debug, Clone, Copy)]
+pub struct StateSpec {
+    /// Index of the tensor that holds its value after an inference.
+    pub next: u16,
+    /// Index of the constant tensor that it holds at the start.
+    pub initial: Option<u16>,
+}
+
+/// Collects a model. Tensors come in the order that the format wants: inputs, states,
+/// the output of each step, constants.
 #[derive(Debug, Clone, Default)]
 pub struct ModelWriter {
     /// Name of the model.
     pub name: String,
     /// Bytes of RAM.
     pub arena: u32,
-    /// Inputs, then step outputs.
+    /// Inputs, then states, then step outputs.
     pub tensors: Vec<TensorSpec>,
     /// Tensors in the constant section; their indices follow those of `tensors`.
     pub constants: Vec<TensorSpec>,
@@ -52,6 +62,8 @@ pub struct ModelWriter {
     pub steps: Vec<StepSpec>,
     /// Indices of the output tensors.
     pub outputs: Vec<u16>,
+    /// What becomes of each state.
+    pub states: Vec<StateSpec>,
     /// Class names of outputs, by position in `outputs`.
     pub labels: Vec<(u16, Vec<String>)>,
     /// Per input: whether channels came first, then mean and scale.
@@ -81,7 +93,7 @@ impl ModelWriter {
         let tensors_at = HEADER;
         let n_tensors = self.tensors.len() + self.constants.len();
         let outputs_at = tensors_at + RECORD * n_tensors;
-        let steps_at = (outputs_at + 2 * self.outputs.len()).next_multiple_of(4);
+        let steps_at = (outputs_at + 2 * self.outputs.len() + 4 * self.states.len()).next_multiple_of(4);
         let consts_at = (steps_at + steps.len()).next_multiple_of(ALIGN);
         let meta_at = (consts_at + self.section.len()).next_multiple_of(4);
         let (meta, names) = self.metadata(meta_at);
@@ -98,10 +110,11 @@ impl ModelWriter {
         ]);
         let last = self.last_reads();
         for (id, (tensor, name)) in self.tensors.iter().chain(&self.constants).zip(names).enumerate() {
-            let life = last.get(id).map(|&last| ((id + 1).saturating_sub(self.inputs()) as u16, last));
+            let life = last.get(id).map(|&last| ((id + 1).saturating_sub(self.given()) as u16, last));
             tensor_record(&mut out, tensor, life, name);
         }
         self.outputs.iter().for_each(|id| id.put(&mut out));
+        self.states.iter().for_each(|s| [s.next, s.initial.unwrap_or(u16::MAX)].put(&mut out));
         out.resize(steps_at, 0);
         out.extend(steps);
         out.resize(consts_at, 0);
@@ -115,15 +128,16 @@ impl ModelWriter {
         AlignedBytes::new(&out)
     }
 
-    fn inputs(&self) -> usize {
+    /// Inputs and states.
+    fn given(&self) -> usize {
         self.tensors.len().saturating_sub(self.steps.len())
     }
 
     /// For each written tensor the time of its last read, at least that of its writing.
     fn last_reads(&self) -> Vec<u16> {
-        let inputs = self.inputs();
+        let given = self.given();
         let mut last: Vec<u16> =
-            (0..self.tensors.len()).map(|id| (id + 1).saturating_sub(inputs) as u16).collect();
+            (0..self.tensors.len()).map(|id| (id + 1).saturating_sub(given) as u16).collect();
         for (k, step) in self.steps.iter().enumerate() {
             for &id in &step.inputs {
                 if let Some(l) = last.get_mut(usize::from(id)) {
@@ -131,7 +145,7 @@ impl ModelWriter {
                 }
             }
         }
-        for &id in &self.outputs {
+        for &id in self.outputs.iter().chain(self.states.iter().map(|s| &s.next)) {
             if let Some(l) = last.get_mut(usize::from(id)) {
                 *l = self.steps.len() as u16 + 1;
             }
@@ -148,8 +162,9 @@ impl ModelWriter {
         [0u32, 0, self.arena, tensors].put(&mut out);
         [n_tensors as u16, self.steps.len() as u16].put(&mut out);
         [steps, steps_len].put(&mut out);
-        [self.inputs() as u16, self.outputs.len() as u16].put(&mut out);
-        [outputs, consts, self.section.len() as u32, meta, meta_len, 0].put(&mut out);
+        [self.given().saturating_sub(self.states.len()) as u16, self.outputs.len() as u16].put(&mut out);
+        [outputs, consts, self.section.len() as u32, meta, meta_len].put(&mut out);
+        [self.states.len() as u16, 0].put(&mut out);
         out
     }
 

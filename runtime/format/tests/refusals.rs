@@ -125,7 +125,8 @@ fn header() {
         ("more inputs than tensors", |b| set(b, 36, &[255, 0]), 16, Reason::Header),
         ("no outputs", |b| set(b, 38, &[0, 0]), 16, Reason::Header),
         ("arena beyond i32", |b| set(b, 16, &[0, 0, 0, 0x80]), 16, Reason::Header),
-        ("reserved", |b| b[60] = 1, 16, Reason::Header),
+        ("reserved", |b| b[62] = 1, 16, Reason::Header),
+        ("more states than tensors", |b| set(b, 60, &[99, 0]), 16, Reason::Header),
         ("tensors behind the end", |b| set(b, 20, &[0, 0, 1, 0]), 20, Reason::Section),
         ("tensors in the header", |b| set(b, 20, &[60, 0, 0, 0]), 20, Reason::Section),
         ("steps misaligned", |b| b[28] += 1, 28, Reason::Section),
@@ -158,7 +159,7 @@ fn bytes_in_memory() {
 fn tensors() {
     check_all([
         Case("seven dimensions", Bytes(|b| b[record(0, 17)] = 7), At::Tensor(0), Reason::Tensor),
-        Case("unknown type", Bytes(|b| b[record(3, 16)] = 4), At::Tensor(3), Reason::Tensor),
+        Case("unknown type", Bytes(|b| b[record(3, 16)] = 9), At::Tensor(3), Reason::Tensor),
         Case("unknown place", Bytes(|b| b[record(3, 18)] = 2), At::Tensor(3), Reason::Tensor),
         Case("unused dimension", Bytes(|b| b[record(3, 40)] = 2), At::Tensor(3), Reason::Tensor),
         Case("no elements", Told(|w| w.tensors[4].dims[1] = 0), At::Tensor(4), Reason::Tensor),
@@ -508,7 +509,7 @@ fn missing_operators_are_refused_by_code() {
     assert!(Model::with_readers(&bytes, READERS).is_ok());
 }
 
-/// No reason is left without a case: this file names all but those that only the runtime gives.
+/// No reason is left without a case: this file and states.rs name all but those that only the runtime gives.
 #[test]
 fn every_reason_has_a_case() {
     let source = include_str!("../src/error.rs");
@@ -516,7 +517,8 @@ fn every_reason_has_a_case() {
     let body = &body[..body.find("\n}").expect("its end")];
     let names = body.lines().skip(1).map(str::trim).filter(|l| !l.starts_with('/'));
     for name in names.map(|l| l.trim_end_matches(',').split('(').next().expect("a name")) {
-        let here = include_str!("refusals.rs").contains(&format!("Reason::{name}"));
+        let here = [include_str!("refusals.rs"), include_str!("states.rs")];
+        let here = here.iter().any(|file| file.contains(&format!("Reason::{name}")));
         assert!(here || name == "Scratch", "no case for Reason::{name}");
     }
 }

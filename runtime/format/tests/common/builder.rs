@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use mote_format::{AlignedBytes, Const, DType, ModelWriter, Op, Quant, Requant, Rounding};
-use mote_format::{StepSpec, TensorSpec};
+use mote_format::{StateSpec, StepSpec, TensorSpec};
 
 /// Constants get indices behind all written tensors, which are not known before the end; until then this bit
 /// marks them.
@@ -26,6 +26,21 @@ impl Builder {
     pub(crate) fn input(&mut self, name: &str, dtype: DType, dims: &[u32], quant: Quant) -> u16 {
         self.writer.tensors.push(spec(name, dtype, dims, quant));
         self.writer.tensors.len() as u16 - 1
+    }
+
+    /// A state, behind all inputs and in front of all steps; it keeps its value unless [`Builder::next`] says otherwise.
+    pub(crate) fn state(&mut self, name: &str, y: (DType, &[u32], Quant), initial: Option<u16>) -> u16 {
+        let id = self.input(name, y.0, y.1, y.2);
+        self.writer.states.push(StateSpec { next: id, initial });
+        id
+    }
+
+    /// The last step writes the next value of a state.
+    pub(crate) fn next(&mut self, state: u16) {
+        let id = self.writer.tensors.len() as u16 - 1;
+        let given = self.writer.tensors.len() - self.writer.steps.len();
+        let states = self.writer.states.len();
+        self.writer.states[usize::from(state) + states - given].next = id;
     }
 
     /// An int8 tensor in the constant section.
@@ -74,7 +89,8 @@ impl Builder {
     /// The writer with every index resolved and every buffer placed.
     pub(crate) fn place(mut self) -> ModelWriter {
         let written = self.writer.tensors.len() as u16;
-        for id in self.writer.steps.iter_mut().flat_map(|s| &mut s.inputs) {
+        let initial = self.writer.states.iter_mut().filter_map(|s| s.initial.as_mut());
+        for id in self.writer.steps.iter_mut().flat_map(|s| &mut s.inputs).chain(initial) {
             if *id & CONSTANT != 0 {
                 *id = written + (*id & !CONSTANT);
             }
@@ -90,7 +106,8 @@ impl Builder {
 
     fn place_buffers(&mut self) {
         let lives = self.lives();
-        let inputs = self.writer.tensors.len() - self.writer.steps.len();
+        let given = self.writer.tensors.len() - self.writer.steps.len();
+        let states = given - self.writer.states.len();
         let mut placed: Vec<(Range<u32>, Range<usize>)> = Vec::new();
         let mut fit = |life: Range<usize>, size: u32, at: Option<u32>| {
             let taken = |r: &Range<u32>| {
@@ -107,12 +124,14 @@ impl Builder {
             start
         };
         for (id, life) in lives.into_iter().enumerate() {
-            let step = id.checked_sub(inputs);
+            let step = id.checked_sub(given);
             let size = bytes(&self.writer.tensors[id]);
             let at = step.filter(|&k| self.in_place[k]).map(|k| {
                 let from = usize::from(self.writer.steps[k].inputs[0]);
                 self.writer.tensors[from].offset
             });
+            let state = self.writer.states.iter().position(|s| usize::from(s.next) == id);
+            let at = state.filter(|_| step.is_some()).map(|i| self.writer.tensors[states + i].offset).or(at);
             self.writer.tensors[id].offset = fit(life, size, at);
             if let Some(k) = step {
                 let scratch = &mut self.writer.steps[k].scratch;
@@ -134,8 +153,11 @@ impl Builder {
                 }
             }
         }
-        for &id in &self.writer.outputs {
-            lives[usize::from(id)].end = steps + 2;
+        let given = tensors - steps;
+        let states = given - self.writer.states.len()..given;
+        let ends = self.writer.outputs.iter().chain(self.writer.states.iter().map(|s| &s.next));
+        for id in ends.map(|&id| usize::from(id)).chain(states) {
+            lives[id].end = steps + 2;
         }
         lives
     }

@@ -6,6 +6,7 @@
 pub(crate) mod annex;
 pub(crate) mod builder;
 pub(crate) mod readme;
+pub(crate) mod streams;
 pub(crate) mod unsigned;
 pub(crate) mod walk;
 pub(crate) mod zoo;
@@ -15,8 +16,12 @@ use mote_format::{AlignedBytes, StepSpec};
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [(&str, fn() -> Builder); 3] =
-    [("v1", zoo::zoo), ("v1-uint8", unsigned::unsigned), ("v1-annex", annex::annex)];
+pub(crate) const MODELS: [(&str, fn() -> Builder); 4] = [
+    ("v1", zoo::zoo),
+    ("v1-uint8", unsigned::unsigned),
+    ("v1-annex", annex::annex),
+    ("v1-states", streams::streams),
+];
 
 /// The steps of all of them.
 pub(crate) fn steps() -> Vec<StepSpec> {

@@ -20,6 +20,13 @@ pub(crate) fn walk(model: &Model<'_>) -> usize {
             assert!(tensor.range().end <= model.arena_bytes());
         }
     }
+    let given = model.inputs() + model.states().count() as u16;
+    for (id, state) in (model.inputs()..).zip(model.states()) {
+        let tensor = |id| model.tensor(id).expect("checked");
+        assert_eq!((state.tensor, tensor(state.next).range()), (id, tensor(id).range()));
+        assert!(state.next == id || state.next >= given);
+        assert!(state.initial.is_none_or(|c| tensor(c).constant && tensor(c).bytes() == tensor(id).bytes()));
+    }
     let mut steps = 0;
     for step in model.steps() {
         assert_eq!(step.index, steps);

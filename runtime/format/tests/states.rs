@@ -1,0 +1,103 @@
+//! States: what is written of them is read again, and what is ill-formed is refused.
+
+mod common;
+
+use common::{repair, streams::streams, walk::walk};
+use mote_format::*;
+
+const TOTAL: usize = 1;
+const LAST: usize = 2;
+const SUM: u16 = 4;
+const COPY: u16 = 7;
+const BEFORE: u16 = 8;
+/// Where the first state's entry lies.
+const ENTRY: u32 = 64 + 48 * 10 + 2 * 2;
+
+fn refused(change: impl Fn(&mut ModelWriter)) -> (u32, Reason) {
+    let mut writer = streams().place();
+    change(&mut writer);
+    let error = Model::new_checked(&repair(&writer.finish())).err().expect("refused");
+    assert!(!error.to_string().is_empty());
+    (error.at, error.reason)
+}
+
+#[test]
+fn round_trip() -> Result<(), Error> {
+    let bytes = streams().finish();
+    let model = Model::new_checked(&bytes)?;
+    let states: Vec<State> = model.states().collect();
+    let state = |tensor, next, initial| State { tensor, next, initial };
+    assert_eq!(states, [state(1, SUM, None), state(2, COPY, Some(BEFORE)), state(3, 3, Some(BEFORE + 1))]);
+    assert_eq!((model.inputs(), model.steps_len()), (1, 4));
+    assert_eq!(model.steps().map(|s| s.output).collect::<Vec<_>>(), [4, 5, 6, 7]);
+    assert!(walk(&model) > 0);
+    Ok(())
+}
+
+#[test]
+fn a_next_value_that_is_not_the_states() {
+    let cases: [(&str, fn(&mut ModelWriter)); 6] = [
+        ("lies elsewhere", |w| w.states[0].next = 5),
+        ("is an input", |w| w.states[0].next = 0),
+        ("is another state", |w| w.states[0].next = 3),
+        ("is a constant", |w| w.states[0].next = BEFORE),
+        ("does not exist", |w| w.states[0].next = 99),
+        ("has another type", |w| {
+            w.tensors[TOTAL].dtype = DType::I16;
+            w.tensors[TOTAL].quant.zero = 0;
+            w.tensors[TOTAL].dims = vec![1, 4];
+            w.steps[0].inputs = vec![0, 0];
+        }),
+    ];
+    for (name, change) in cases {
+        let (at, reason) = refused(change);
+        assert_eq!((at, reason), (ENTRY, Reason::State), "{name}");
+    }
+}
+
+#[test]
+fn a_next_value_that_is_not_kept_to_the_end() {
+    let mut writer = streams().place();
+    writer.outputs = vec![6];
+    let mut bytes = writer.finish().to_vec();
+    bytes[64 + 48 * usize::from(SUM) + 6] = 2;
+    let error = Model::new_checked(&repair(&bytes)).err().expect("refused");
+    assert_eq!((error.at, error.reason), (ENTRY - 2, Reason::State));
+    let (_, reason) = refused(|w| w.tensors[6].offset = w.tensors[usize::from(SUM)].offset);
+    assert_eq!(reason, Reason::Overlap(SUM));
+}
+
+#[test]
+fn an_initial_value_that_is_none() {
+    let cases: [(&str, fn(&mut ModelWriter)); 4] = [
+        ("does not exist", |w| w.states[1].initial = Some(99)),
+        ("is no constant", |w| w.states[1].initial = Some(0)),
+        ("has another size", |w| w.constants[0].dims = vec![1, 4]),
+        ("has another type", |w| {
+            w.constants[0].dtype = DType::I16;
+            w.constants[0].dims = vec![1, 4];
+        }),
+    ];
+    for (name, change) in cases {
+        assert_eq!(refused(change), (ENTRY + 4, Reason::State), "{name}");
+    }
+}
+
+#[test]
+fn memory_of_states() {
+    let (at, reason) = refused(|w| w.tensors[LAST].offset = w.tensors[TOTAL].offset);
+    assert_eq!((at, reason), (64 + 48, Reason::Overlap(2)));
+    let (_, reason) = refused(|w| w.tensors[0].offset = w.tensors[LAST].offset);
+    assert_eq!(reason, Reason::Overlap(2));
+    let (_, reason) = refused(|w| w.tensors[6].offset = w.tensors[3].offset);
+    assert_eq!(reason, Reason::Overlap(3), "a state that is never written keeps its bytes");
+}
+
+#[test]
+fn a_list_of_states_outside_the_file() {
+    let mut bytes = streams().finish().to_vec();
+    let outputs = bytes.len() as u32 - 8;
+    bytes[40..44].copy_from_slice(&outputs.to_le_bytes());
+    let error = Model::new_checked(&repair(&bytes)).err().expect("refused");
+    assert_eq!((error.at, error.reason), (40, Reason::Section));
+}
