@@ -26,6 +26,7 @@ fn every_layer_is_close_to_the_float_network() {
         assert!(error.sqnr_db > 15.0, "{error:?}");
     }
     assert!(model.arena_bytes() >= converted.lower_bound);
+    assert!(model.arena_bytes() <= 13_000, "{}", model.arena_bytes());
 }
 
 #[test]

@@ -109,6 +109,22 @@ fn every_layer(
     inputs.iter().map(&mut one).collect()
 }
 
+/// The RAM that the four networks of MLPerf Tiny take at most.
+#[test]
+fn arenas() {
+    let Some(shared) = shared() else { return };
+    for (name, most) in [
+        ("kws_ref_model", 9_216),
+        ("pretrainedResnet_quant", 34_080),
+        ("vww_96_int8", 37_392),
+        ("ad01_int8", 768),
+    ] {
+        let bytes = converted(&shared.join("models/mlperf_tiny").join(name).with_extension("tflite")).bytes;
+        let arena = Model::new_checked(&bytes).expect("a model").arena_bytes();
+        assert!(arena <= most, "{name}: {arena}");
+    }
+}
+
 #[test]
 fn boards_give_the_same_bits() {
     let Some(shared) = shared() else { return };

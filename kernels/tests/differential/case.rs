@@ -68,6 +68,13 @@ impl Case {
                     assert_eq!(self.run(step, kernels, &apart, offset), expected, "{}", kernels.name());
                 }
             }
+            for kernels in Kernels::available().chain([Kernels::naive()]) {
+                for height in [1, 2, 3] {
+                    if let Some(got) = self.in_rows(step, kernels, height) {
+                        assert_eq!(got, expected, "{} in bands of {height} rows", kernels.name());
+                    }
+                }
+            }
             for same in places(step) {
                 for kernels in Kernels::available().chain([Kernels::naive()]) {
                     let got = self.run(step, kernels, &same, 5);
@@ -94,30 +101,58 @@ impl Case {
         f(&Step { model: &model, op: step.op, x, y: tensor(step.output) })
     }
 
+    /// The output's bytes, a few rows at a time, each band from no more of the input than the format says it reads; `None`
+    /// when the operator does not go row by row.
+    fn in_rows(&self, step: &Step<'_>, kernels: &Kernels, height: usize) -> Option<Vec<u8>> {
+        let (x, y) = (&step.x[0], &step.y);
+        let (window, image, rows) = (step.op.row_window()?, x.image()?, y.image()?.height);
+        let input = self.inputs[0].as_deref()?;
+        let band = |start: usize| {
+            let rows = start..rows.min(start + height);
+            let reads = window.reads(&rows, image.height);
+            let op = step.op.on_rows(&window, &rows, image.height);
+            let part = Step { model: step.model, op, x: vec![x.rows(&reads)], y: y.rows(&rows) };
+            let input = input[reads.start * image.row..reads.end * image.row].to_vec();
+            run(&part, kernels, &[Some(input)], &[false], 1)
+        };
+        Some((0..rows).step_by(height).flat_map(band).collect())
+    }
+
     /// The output's bytes. Inputs that are the `same` as the output start in it.
     fn run(&self, step: &Step<'_>, kernels: &Kernels, same: &[bool], offset: usize) -> Vec<u8> {
-        let Step { model, op, x, y } = step;
-        let mut buffers: Vec<Guarded> =
-            self.inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
-        let start = same.iter().position(|&s| s).and_then(|i| self.inputs[i].clone());
-        let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
-        let mut scratch = Guarded::new(&noise(98, table::scratch(op, &x[0].shape, &y.shape)), offset);
-        let views: Vec<View<'_>> = (x.iter().zip(&mut buffers).zip(same))
-            .map(|((x, buffer), &same)| {
-                let bytes = if x.constant { model.tensor_bytes(x) } else { buffer.bytes() };
-                View { shape: x.shape, quant: x.quant, bytes: (!same).then_some(bytes) }
-            })
-            .collect();
-        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out.bytes() };
-        kernels.run(op, Io { x: &views, y, scratch: scratch.bytes(), constants: model.constants() });
-        out.check("output");
-        scratch.check("scratch");
-        for (buffer, bytes) in buffers.iter_mut().zip(&self.inputs) {
-            buffer.check("input");
-            assert_eq!(buffer.bytes(), bytes.as_deref().unwrap_or(&[]), "an input was written");
-        }
-        out.bytes().to_vec()
+        run(step, kernels, &self.inputs, same, offset)
     }
+}
+
+/// Runs a kernel on these inputs.
+fn run(
+    step: &Step<'_>,
+    kernels: &Kernels,
+    inputs: &[Option<Vec<u8>>],
+    same: &[bool],
+    offset: usize,
+) -> Vec<u8> {
+    let Step { model, op, x, y } = step;
+    let mut buffers: Vec<Guarded> =
+        inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
+    let start = same.iter().position(|&s| s).and_then(|i| inputs[i].clone());
+    let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
+    let mut scratch = Guarded::new(&noise(98, table::scratch(op, &x[0].shape, &y.shape)), offset);
+    let views: Vec<View<'_>> = (x.iter().zip(&mut buffers).zip(same))
+        .map(|((x, buffer), &same)| {
+            let bytes = if x.constant { model.tensor_bytes(x) } else { buffer.bytes() };
+            View { shape: x.shape, quant: x.quant, bytes: (!same).then_some(bytes) }
+        })
+        .collect();
+    let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out.bytes() };
+    kernels.run(op, Io { x: &views, y, scratch: scratch.bytes(), constants: model.constants() });
+    out.check("output");
+    scratch.check("scratch");
+    for (buffer, bytes) in buffers.iter_mut().zip(inputs) {
+        buffer.check("input");
+        assert_eq!(buffer.bytes(), bytes.as_deref().unwrap_or(&[]), "an input was written");
+    }
+    out.bytes().to_vec()
 }
 
 /// The ways to run the step in place: each input that has the output's shape, or both.

@@ -9,6 +9,7 @@
 use crate::error::{Error, Reason};
 use crate::header::ALIGN;
 use crate::model::{Model, StepInfo};
+use crate::rows::Bands;
 use crate::rules::Operands;
 use crate::tensor::{RECORD, TensorInfo};
 
@@ -123,12 +124,16 @@ fn check_step(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
     free(model, scratch, now, u16::MAX, |_, _| false)
 }
 
-/// An in-place operator may write on an input that dies with it, when they lie on the very same bytes.
+/// A step may write on an input that dies with it: an in-place operator when they lie on the very same bytes, an
+/// operator of one input that goes row by row when no row is overwritten before it has been read.
 fn may_share(step: &StepInfo<'_>, y: &TensorInfo, id: u16, x: &TensorInfo) -> bool {
-    step.op.in_place()
-        && step.inputs.iter().any(|input| input == id)
-        && x.last == y.first
-        && x.range() == y.range()
+    if x.last != y.first || !step.inputs.iter().any(|input| input == id) {
+        return false;
+    }
+    if x.range() == y.range() {
+        return step.op.in_place();
+    }
+    step.inputs.len() == 1 && Bands::new(&step.op, x, y).is_some_and(|bands| bands.safe())
 }
 
 /// No live tensor but `me` shares a byte with `range` at `time`, unless it is excused.

@@ -19,6 +19,7 @@ mod meta;
 mod model;
 #[macro_use]
 mod ops;
+mod rows;
 mod rules;
 mod tensor;
 #[cfg(feature = "alloc")]
@@ -30,6 +31,7 @@ pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
 pub use meta::{Labels, Preparation, Removed};
 pub use model::{Ids, Model, State, StepInfo, Steps};
 pub use ops::*;
+pub use rows::{Bands, Image, RowWindow};
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};
 #[cfg(feature = "alloc")]
 pub use write::{AlignedBytes, ModelWriter, StateSpec, StepSpec, TensorSpec};

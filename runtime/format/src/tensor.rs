@@ -14,6 +14,7 @@
 //! ```
 
 use crate::bytes::{f32_at, i32_at, u8_at, u16_at, u32_at};
+use crate::rows::Image;
 
 /// A shape has at most this many dimensions.
 pub const MAX_RANK: usize = 6;
@@ -89,6 +90,12 @@ impl Shape {
         self.dims().last().map_or(1, |&d| d as usize)
     }
 
+    /// The same with another second dimension: a part of the rows of an image.
+    pub fn with_height(mut self, height: usize) -> Self {
+        self.dims[1] = height as u32;
+        self
+    }
+
     /// Padded in front with ones to four dimensions: `[n, h, w, c]`. More than four are refused with `None`.
     pub fn nhwc(&self) -> Option<[usize; 4]> {
         let dims = self.dims();
@@ -141,6 +148,18 @@ impl TensorInfo {
     /// The bytes it occupies, from the start of the arena or of the constant section.
     pub fn range(&self) -> core::ops::Range<usize> {
         self.offset as usize..self.offset as usize + self.bytes()
+    }
+
+    /// As rows in memory; `None` for what is not a single NHWC image.
+    pub fn image(&self) -> Option<Image> {
+        Image::of(&self.shape, self.dtype.size())
+    }
+
+    /// Some rows of an image as a tensor of its own.
+    pub fn rows(mut self, rows: &core::ops::Range<usize>) -> Self {
+        self.offset += self.image().map_or(0, |image| rows.start * image.row) as u32;
+        self.shape = self.shape.with_height(rows.len());
+        self
     }
 
     /// Whether its value is needed at `time`.
