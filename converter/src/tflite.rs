@@ -17,6 +17,7 @@ mod operators;
 mod reduce;
 mod resize;
 mod table;
+mod unsigned;
 mod window;
 
 use crate::error::Result;
@@ -35,4 +36,9 @@ pub fn is_tflite(bytes: &[u8]) -> bool {
 /// The operators that can be imported, in alphabetical order: name, the rounding with which it computes, limits.
 pub fn supported() -> Vec<[&'static str; 3]> {
     operators::OPERATORS.iter().map(|row| [row.name, row.rounding, row.note]).collect()
+}
+
+/// The operators that can be imported on uint8 values too, in alphabetical order.
+pub fn unsigned() -> impl Iterator<Item = &'static str> {
+    unsigned::OPERATORS.iter().filter_map(|code| code.variant_name())
 }

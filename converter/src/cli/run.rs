@@ -32,7 +32,7 @@ pub(super) struct Run {
     /// Also write the first output to this file
     #[arg(long, value_name = "Y.npy")]
     output: Option<PathBuf>,
-    /// Take the input and give the outputs as the int8 values that the model computes with
+    /// Take the input and give the outputs as the stored values, int8 or uint8
     #[arg(long)]
     raw: bool,
     /// Run on this instruction set instead of the fastest one
@@ -91,7 +91,7 @@ pub(super) fn main(args: &Run) -> Result<()> {
 fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
     let info = only_input(model)?;
     if args.raw {
-        return raw(&args.input, info.bytes());
+        return raw(&args.input, &info);
     }
     let mut samples = data::open(&args.input, &model_spec(model, None)?)?;
     let sample =
@@ -106,17 +106,25 @@ fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
     Ok(tensor.bytes_mut().to_vec())
 }
 
-/// The int8 values of an .npy file.
-fn raw(path: &Path, length: usize) -> Result<Vec<u8>> {
+/// The int8 values of an .npy file, or uint8 ones where the model takes these.
+fn raw(path: &Path, info: &TensorInfo) -> Result<Vec<u8>> {
+    let unsigned = info.dtype == DType::U8;
+    let kind = if unsigned { "uint8" } else { "int8" };
     let file = std::fs::File::open(path).map_err(|e| data_error(path, e.to_string(), "check the path"))?;
-    let values = ArrayD::<i8>::read_npy(file)
-        .map_err(|e| data_error(path, e.to_string(), "with --raw the input is an .npy of int8 values"))?;
-    if values.len() != length {
-        let cause =
-            format!("it has {} values of shape {:?}, the input takes {length}", values.len(), values.shape());
+    let values = if unsigned {
+        ArrayD::<u8>::read_npy(file)
+    } else {
+        ArrayD::<i8>::read_npy(file).map(|values| values.mapv(|v| v as u8))
+    };
+    let values = values.map_err(|e| {
+        data_error(path, e.to_string(), &format!("with --raw the input is an .npy of {kind} values"))
+    })?;
+    if values.len() != info.bytes() {
+        let (count, shape) = (values.len(), values.shape());
+        let cause = format!("it has {count} values of shape {shape:?}, the input takes {}", info.bytes());
         return Err(data_error(path, cause, "give one sample in the model's own layout (NHWC)"));
     }
-    Ok(values.iter().map(|&v| v as u8).collect())
+    Ok(values.into_iter().collect())
 }
 
 fn data_error(path: &Path, cause: impl Into<String>, remedy: &str) -> Error {
@@ -215,6 +223,8 @@ fn save(path: &Path, model: &Model<'_>, outputs: &[Vec<u8>], raw: bool) -> Resul
     let written = if raw && info.dtype == DType::I8 {
         let q: Vec<i8> = values.iter().map(|&v| v as i8).collect();
         ArrayD::from_shape_vec(IxDyn(&shape), q).map(|a| a.write_npy(&mut bytes))
+    } else if raw && info.dtype == DType::U8 {
+        ArrayD::from_shape_vec(IxDyn(&shape), values.clone()).map(|a| a.write_npy(&mut bytes))
     } else {
         let all = named(model, std::slice::from_ref(values), raw);
         let reals = all.into_values().next().unwrap_or_default();

@@ -66,9 +66,9 @@ fn weight_scale(weights: &[f32], bias: f64, x_scale: f64) -> f64 {
 }
 
 /// The bias of one output with −zero·Σw in it; or, as an error, what its sums can reach when that leaves 32 bits.
-pub(crate) fn fold(bias: i64, zero: i32, weights: impl Iterator<Item = i8>) -> Result<i32, i64> {
-    let (sum, magnitude) = weights
-        .fold((0i64, 0i64), |(sum, magnitude), w| (sum + i64::from(w), magnitude + i64::from(w).abs()));
+pub(crate) fn fold<W: Into<i64>>(bias: i64, zero: i32, weights: impl Iterator<Item = W>) -> Result<i32, i64> {
+    let (sum, magnitude) =
+        weights.map(Into::into).fold((0i64, 0i64), |(sum, magnitude), w| (sum + w, magnitude + w.abs()));
     let folded = bias.saturating_sub(i64::from(zero) * sum);
     let reach = folded.saturating_abs().saturating_add(128 * magnitude);
     if reach > i64::from(i32::MAX) { Err(reach) } else { Ok(folded as i32) }

@@ -6,7 +6,7 @@ use super::lower::Lowering;
 use super::window::{layer, store};
 use crate::error::Result;
 use crate::quantize::weights::i8s;
-use mote_format::{FullyConnected, Op as Kernel, Rounding, Scale};
+use mote_format::{FullyConnected, FullyConnectedAsymmetric, Op as Kernel, Rounding, Scale};
 use mote_kernels::quant::scale_of;
 use tract_tflite::tflite::FullyConnectedOptionsWeightsFormat;
 
@@ -35,6 +35,7 @@ pub(super) fn fully_connected<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Resu
     } else {
         l.place(node, 0, &[rows, inputs])?
     };
+    let weights = i8s(&mut l.program.writer, &layer.weights);
     let mut scales = Vec::new();
     for (o, (&real, &reach)) in layer.multipliers.iter().zip(&layer.reach).enumerate() {
         let scale = multiplier(real, reach).ok_or_else(|| {
@@ -42,9 +43,13 @@ pub(super) fn fully_connected<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Resu
         })?;
         scales.push(scale);
     }
-    let weights = i8s(&mut l.program.writer, &layer.weights);
     let (bias, requant) = store(l, &layer, Rounding::Single, &scales);
-    l.push(node, Kernel::FullyConnected(FullyConnected { weights, bias, requant }), &[input])
+    let op = FullyConnected { weights, bias, requant };
+    let op = match layer.weight_zero {
+        0 => Kernel::FullyConnected(op),
+        weight_zero => Kernel::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer: op, weight_zero }),
+    };
+    l.push(node, op, &[input])
 }
 
 /// Results further from zero leave the range of int8 whatever the zero point.

@@ -46,10 +46,14 @@ pub(super) struct Node<'a> {
 }
 
 impl Tensor<'_> {
-    /// The values of an int8 constant.
+    /// The values of an int8 constant, or of a uint8 one with its zero point moved by 128, which is the same.
     pub(super) fn i8s(&self) -> Option<Vec<i8>> {
-        let data = self.data.filter(|_| self.kind == TensorType::INT8)?;
-        Some(data.iter().map(|&b| b as i8).collect())
+        let flip = match self.kind {
+            TensorType::INT8 => 0,
+            TensorType::UINT8 => 0x80,
+            _ => return None,
+        };
+        Some(self.data?.iter().map(|&b| (b ^ flip) as i8).collect())
     }
 
     /// The values of an integer constant of 32 or 64 bits.

@@ -2,6 +2,7 @@
 
 use super::file::Node;
 use super::lower::Lowering;
+use super::unsigned;
 use crate::error::Result;
 use mote_format::{Concat, MAX_INPUTS, MAX_RANK, Op as Kernel, Pad, Reshape, Transpose};
 use tract_tflite::tflite::ActivationFunctionType;
@@ -31,7 +32,6 @@ pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(usize::MAX);
     let (mut inputs, mut joined) = (Vec::new(), vec![0; y.dims.len()]);
     for i in 0..count {
-        l.keeps_scale(node, i)?;
         let x = l.input(node, i)?;
         let fits = axis < y.dims.len()
             && x.dims.len() == y.dims.len()
@@ -42,7 +42,7 @@ pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         let before = joined[axis];
         joined.clone_from(&x.dims);
         joined[axis] += before;
-        inputs.push(l.operand(node, i)?.0);
+        inputs.push(unsigned::joinable(l, node, i)?);
     }
     l.expect_shape(node, &joined)?;
     let axis = l.narrow(node, "axis", axis as i64)?;

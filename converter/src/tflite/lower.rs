@@ -1,7 +1,7 @@
 //! Operators to steps: what all families of operators share. Each family has a file beside this one.
 
 use super::file::{File, Node, Tensor};
-use super::operators;
+use super::{operators, unsigned};
 use crate::error::{Error, Result};
 use crate::ir::short_name;
 use crate::program::{self, Operand, Program, Step};
@@ -12,9 +12,9 @@ use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 /// Lowers a whole file.
 pub(super) fn lower(file: &File<'_>) -> Result<Program> {
     refuse_unknown(file)?;
-    if file.tensors.iter().all(|t| t.kind != TensorType::INT8 || t.data.is_some()) {
-        return Err(Error::new("the model is not quantized to int8")
-            .cause("none of the values that it computes is int8")
+    if file.tensors.iter().all(|t| unsigned::offset(t.kind).is_none() || t.data.is_some()) {
+        return Err(Error::new("the model is not quantized to 8 bits")
+            .cause("none of the values that it computes is int8 or uint8")
             .remedy("quantize it to int8, or export the float network as ONNX for mote to quantize"));
     }
     let places = vec![None; file.tensors.len()];
@@ -25,10 +25,11 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
         lowering.places[t] = Some(lowering.program.tensors.len() - 1);
     }
     lowering.program.inputs = file.inputs.len();
+    file.inputs.iter().for_each(|&t| lowering.signed(t));
     let mut refusals = Vec::new();
     for node in &file.nodes {
         let Some(row) = operators::find(node) else { continue };
-        if let Err(refusal) = (row.lower)(&mut lowering, node) {
+        if let Err(refusal) = lowering.in_8_bits(node).and_then(|()| (row.lower)(&mut lowering, node)) {
             refusals.push(refusal);
             // Whatever reads this is looked at as well; no program comes of it.
             node.outputs.iter().for_each(|&t| lowering.places[t] = Some(0));
@@ -39,7 +40,8 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
         let place = lowering.places[t].filter(|&p| p >= file.inputs.len()).ok_or_else(|| {
             end_error(file, "output", t, "no operator computes it from the input".to_owned())
         })?;
-        lowering.program.outputs.push(place);
+        let end = lowering.unsigned(t, place);
+        lowering.program.outputs.push(end);
     }
     Ok(lowering.program)
 }
@@ -92,7 +94,7 @@ pub(super) struct Lowering<'a> {
     pub(super) file: &'a File<'a>,
     pub(super) program: Program,
     /// Which tensor of the program holds each tensor of the file.
-    places: Vec<Option<usize>>,
+    pub(super) places: Vec<Option<usize>>,
 }
 
 impl<'a> Lowering<'a> {
@@ -136,7 +138,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Scale and zero point of an int8 tensor.
+    /// Scale and zero point of an int8 tensor, or of a uint8 one as int8.
     pub(super) fn quant(&self, node: &Node<'_>, tensor: &Tensor<'_>) -> Result<Quant> {
         quant(tensor).map_err(|cause| self.refuse(node, cause))
     }
@@ -210,10 +212,16 @@ impl<'a> Lowering<'a> {
     fn tensor(&self, t: usize) -> Result<program::Tensor, String> {
         let tensor = &self.file.tensors[t];
         let (dtype, quant) = match tensor.kind {
-            TensorType::INT8 => (DType::I8, quant(tensor)?),
+            TensorType::INT8 | TensorType::UINT8 => (DType::I8, quant(tensor)?),
             TensorType::FLOAT32 => (DType::F32, Quant { scale: 1.0, zero: 0 }),
             TensorType::INT32 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
-            kind => return Err(format!("\"{}\" is {}; activations are int8", tensor.name, kind_name(kind))),
+            kind => {
+                return Err(format!(
+                    "\"{}\" is {}; activations are int8 or uint8",
+                    tensor.name,
+                    kind_name(kind)
+                ));
+            }
         };
         Ok(program::Tensor {
             name: tensor.name.clone(),
@@ -232,7 +240,7 @@ impl<'a> Lowering<'a> {
         Err(self.refuse(node, format!("\"{}\" is {}, not float", tensor.name, kind_name(tensor.kind))))
     }
 
-    /// An error unless input 0 and the output are int8 at one scale.
+    /// An error unless input `i` and the output have one scale.
     pub(super) fn keeps_scale(&self, node: &Node<'_>, i: usize) -> Result<Quant> {
         let (x, y) = (self.quant(node, self.input(node, i)?)?, self.quant(node, self.output(node)?)?);
         // LiteRT takes scales that are this close for the same one.
@@ -285,20 +293,20 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Scale and zero point of an int8 tensor, or why it has none.
+/// Scale and zero point of an int8 tensor, or of a uint8 one as int8; or why it has none.
 fn quant(tensor: &Tensor<'_>) -> Result<Quant, String> {
     let name = &tensor.name;
-    if tensor.kind != TensorType::INT8 {
-        return Err(format!("\"{name}\" is {}, not int8", kind_name(tensor.kind)));
-    }
+    let offset = unsigned::offset(tensor.kind)
+        .ok_or_else(|| format!("\"{name}\" is {}, not int8 or uint8", kind_name(tensor.kind)))?;
     let &[scale] = &tensor.scales[..] else {
         return Err(format!("\"{name}\" has {} scales where it needs one", tensor.scales.len()));
     };
-    let zero = tensor.zeros.first().copied().unwrap_or(0);
-    if !(scale.is_finite() && scale > 0.0 && (-128..=127).contains(&zero)) {
-        return Err(format!("\"{name}\" has scale {scale} and zero point {zero}"));
+    let stored = tensor.zeros.first().copied().unwrap_or(0);
+    let zero = stored.checked_sub(offset).and_then(|zero| i8::try_from(zero).ok());
+    match zero {
+        Some(zero) if scale.is_finite() && scale > 0.0 => Ok(Quant { scale, zero: zero.into() }),
+        _ => Err(format!("\"{name}\" has scale {scale} and zero point {stored}")),
     }
-    Ok(Quant { scale, zero: zero as i32 })
 }
 
 /// A shape of the format, or why there is none.

@@ -1,4 +1,5 @@
-//! Images at another size. LiteRT computes with 10 fraction bits, or in floats where it only looks for the nearest pixel.
+//! Images at another size. LiteRT computes with 10 fraction bits, or in floats where it only looks for the nearest pixel or
+//! the image is uint8.
 
 use super::file::Node;
 use super::lower::Lowering;
@@ -6,6 +7,7 @@ use super::window::image;
 use crate::error::Result;
 use crate::resample::{ONE, Sample, store};
 use mote_format::{Op as Kernel, Resize, Rounding};
+use tract_tflite::tflite::TensorType;
 
 /// How output positions map to input positions.
 #[derive(Clone, Copy)]
@@ -18,20 +20,24 @@ pub(super) fn bilinear<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> 
     let options = l.options(node, node.options.builtin_options_as_resize_bilinear_options())?;
     let grid =
         Grid { align_corners: options.align_corners(), half_pixel_centers: options.half_pixel_centers() };
-    resize(l, node, grid, Grid::between)
+    match l.input(node, 0)?.kind {
+        TensorType::UINT8 => resize(l, node, grid, Rounding::Float, Grid::between_in_floats),
+        _ => resize(l, node, grid, Rounding::Double, Grid::between),
+    }
 }
 
 pub(super) fn nearest<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_resize_nearest_neighbor_options())?;
     let grid =
         Grid { align_corners: options.align_corners(), half_pixel_centers: options.half_pixel_centers() };
-    resize(l, node, grid, Grid::nearest)
+    resize(l, node, grid, Rounding::Double, Grid::nearest)
 }
 
 fn resize<'a>(
     l: &mut Lowering<'a>,
     node: &Node<'a>,
     grid: Grid,
+    round: Rounding,
     sample: impl Fn(Grid, usize, usize, usize) -> Option<Sample>,
 ) -> Result<()> {
     let (x, size) = (image(l, node)?, l.integers(node, 1)?);
@@ -55,7 +61,7 @@ fn resize<'a>(
         return Err(l.refuse(node, format!("LiteRT reads outside the image from {x:?} to {h} x {w}")));
     };
     let (input, _) = l.operand(node, 0)?;
-    l.push(node, Kernel::Resize(Resize { rows, cols, round: Rounding::Double }), &[input])
+    l.push(node, Kernel::Resize(Resize { rows, cols, round }), &[input])
 }
 
 impl Grid {
@@ -76,13 +82,27 @@ impl Grid {
         (near < input).then_some(Sample { near: near as usize, far: far as usize, share: share as i32 })
     }
 
-    /// `GetNearestNeighbor`, in its floats.
-    fn nearest(self, o: usize, input: usize, output: usize) -> Option<Sample> {
-        let step = if self.align_corners && output > 1 {
+    /// `ComputeInterpolationValues`, in its floats. Outside the image both neighbours are the pixel at its edge.
+    fn between_in_floats(self, o: usize, input: usize, output: usize) -> Option<Sample> {
+        let step = self.float_step(input, output);
+        let at = if self.half_pixel_centers { (o as f32 + 0.5) * step - 0.5 } else { o as f32 * step };
+        let near = at.floor().max(0.0) as usize;
+        let far = (at.ceil().max(0.0) as usize).min(input - 1);
+        let share = (at - near as f32).to_bits() as i32;
+        (near < input).then_some(Sample { near, far, share })
+    }
+
+    fn float_step(self, input: usize, output: usize) -> f32 {
+        if self.align_corners && output > 1 {
             (input - 1) as f32 / (output - 1) as f32
         } else {
             input as f32 / output as f32
-        };
+        }
+    }
+
+    /// `GetNearestNeighbor`, in its floats.
+    fn nearest(self, o: usize, input: usize, output: usize) -> Option<Sample> {
+        let step = self.float_step(input, output);
         let at = (o as f32 + if self.half_pixel_centers { 0.5 } else { 0.0 }) * step;
         let whole = if self.align_corners { at.round() } else { at.floor() };
         Some(Sample::at((whole as usize).min(input - 1)))

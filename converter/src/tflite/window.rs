@@ -5,11 +5,11 @@ use super::lower::Lowering;
 use crate::error::Result;
 use crate::quantize::weights::{fold, i8s, i32s, requant};
 use mote_format::{
-    AvgPool2d, Const, Conv2d, DepthwiseConv2d, MaxPool2d, Op as Kernel, Pads, Quant, Requant, Rounding,
-    Scale, Stride,
+    AvgPool2d, Const, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, MaxPool2d,
+    Op as Kernel, Pads, Quant, Requant, Rounding, Scale, Stride,
 };
 use mote_kernels::quant::scale_of;
-use tract_tflite::tflite::{ActivationFunctionType, Padding};
+use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator, Padding, TensorType};
 
 /// A window as a file describes it, rows before columns.
 struct Window {
@@ -30,7 +30,9 @@ struct Narrow {
 /// Constants of a layer beside its weights.
 pub(super) struct Layer {
     pub(super) weights: Vec<i8>,
-    /// With −zero·Σw.
+    /// 0 wherever int8 can hold the weights less it.
+    pub(super) weight_zero: i8,
+    /// With −zero·Σw of the weights less their zero point.
     pub(super) bias: Vec<i32>,
     /// Smallest and largest sum of each output.
     pub(super) reach: Vec<(i64, i64)>,
@@ -65,7 +67,11 @@ pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
     let (bias, requant) = store(l, &layer, Rounding::Double, &scales);
     let op = Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant };
-    l.push(node, Kernel::Conv2d(op), &[input])
+    let op = match layer.weight_zero {
+        0 => Kernel::Conv2d(op),
+        weight_zero => Kernel::Conv2dAsymmetric(Conv2dAsymmetric { layer: op, weight_zero }),
+    };
+    l.push(node, op, &[input])
 }
 
 pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
@@ -90,7 +96,13 @@ pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()>
     let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
     let (bias, requant) = store(l, &layer, Rounding::Double, &scales);
     let op = DepthwiseConv2d { kh, kw, stride, dilation, pads, weights, bias, requant };
-    l.push(node, Kernel::DepthwiseConv2d(op), &[input])
+    let op = match layer.weight_zero {
+        0 => Kernel::DepthwiseConv2d(op),
+        weight_zero => {
+            Kernel::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: op, weight_zero })
+        }
+    };
+    l.push(node, op, &[input])
 }
 
 /// The integers of a layer whose weights have `outputs` output channels along `axis`, the first or the last.
@@ -101,34 +113,55 @@ pub(super) fn layer(
     activation: ActivationFunctionType,
 ) -> Result<Layer> {
     let (x, y, w) = (l.quant(node, l.input(node, 0)?)?, l.quant(node, l.output(node)?)?, l.input(node, 1)?);
-    let weights = w
-        .i8s()
-        .filter(|w| !w.is_empty())
-        .ok_or_else(|| l.refuse(node, format!("its weights \"{}\" are no int8 constant", w.name)))?;
+    let (weights, weight_zero) = weights(l, node, w)?;
     let scales = weight_scales(l, node, w, (axis, outputs))?;
     let biases = bias(l, node, outputs)?;
     let run = weights.len() / outputs;
     let (mut folded, mut reach) = (Vec::new(), Vec::new());
     for (o, &bias) in biases.iter().enumerate() {
         let (from, step) = if axis == 0 { (o * run, 1) } else { (o, outputs) };
-        let channel = || weights[from..].iter().step_by(step).take(run).copied();
+        let channel = || {
+            let stored = weights[from..].iter().step_by(step).take(run);
+            stored.map(|&w| i64::from(w) - i64::from(weight_zero))
+        };
         let start = fold(bias, x.zero, channel()).map_err(|reach| {
             l.refuse(node, format!("sums of output channel {o} can reach {reach}, beyond 32 bits"))
         })?;
-        let ends = channel().map(i64::from).map(|w| ((-128 * w).min(127 * w), (-128 * w).max(127 * w)));
+        let ends = channel().map(|w| ((-128 * w).min(127 * w), (-128 * w).max(127 * w)));
         reach.push(ends.fold((start.into(), start.into()), |(a, b), (low, high)| (a + low, b + high)));
         folded.push(start);
     }
     let multiplier = |o: usize| {
-        f64::from(x.scale) * f64::from(scales[if scales.len() == 1 { 0 } else { o }]) / f64::from(y.scale)
+        let scale = scales[if scales.len() == 1 { 0 } else { o }];
+        // TFLite multiplies the scales of uint8 convolutions as floats.
+        let as_floats = w.kind == TensorType::UINT8 && node.code != BuiltinOperator::FULLY_CONNECTED;
+        let sums = if as_floats { f64::from(x.scale * scale) } else { f64::from(x.scale) * f64::from(scale) };
+        sums / f64::from(y.scale)
     };
     Ok(Layer {
         multipliers: (0..outputs).map(multiplier).collect(),
         weights,
+        weight_zero,
         bias: folded,
         reach,
         bounds: l.bounds(node, y, activation)?,
     })
+}
+
+/// Weights as int8 with a zero point, which is 0 for int8, and for uint8 where int8 can hold the weights less theirs.
+fn weights(l: &Lowering<'_>, node: &Node<'_>, w: &Tensor<'_>) -> Result<(Vec<i8>, i8)> {
+    let weights = w
+        .i8s()
+        .filter(|w| !w.is_empty())
+        .ok_or_else(|| l.refuse(node, format!("its weights \"{}\" are no int8 or uint8 constant", w.name)))?;
+    if w.kind == TensorType::INT8 {
+        return Ok((weights, 0));
+    }
+    let zero = l.quant(node, w)?.zero;
+    match weights.iter().map(|&w| i8::try_from(i32::from(w) - zero).ok()).collect() {
+        Some(centred) => Ok((centred, 0)),
+        None => Ok((weights, l.narrow(node, "zero point of the weights", zero.into())?)),
+    }
 }
 
 /// One scale, or one an output channel.
@@ -138,7 +171,7 @@ fn weight_scales<'w>(
     w: &'w Tensor<'_>,
     (axis, outputs): (usize, usize),
 ) -> Result<&'w [f32]> {
-    if w.zeros.iter().any(|&z| z != 0) {
+    if w.kind == TensorType::INT8 && w.zeros.iter().any(|&z| z != 0) {
         return Err(l.refuse(node, "its weights have a zero point other than 0"));
     }
     let per_channel = w.scales.len() == outputs && (outputs == 1 || w.axis == axis);
@@ -177,7 +210,9 @@ pub(super) fn store(
 pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
     let (input, _) = l.operand(node, 0)?;
-    l.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, origin: 0, min, max }), &[input])
+    // Halves go away from what 0 was in the file.
+    let origin = if l.input(node, 0)?.kind == TensorType::UINT8 { -128 } else { 0 };
+    l.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, origin, min, max }), &[input])
 }
 
 pub(super) fn max_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {

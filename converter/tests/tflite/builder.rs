@@ -1,11 +1,12 @@
 //! Writes small `.tflite` files for tests, and random numbers that are the same on every run.
 
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
+use std::rc::Rc;
 use tract_tflite::tflite::*;
 
 /// Writes the options of an operator.
 pub(crate) type Options =
-    (BuiltinOptions, Box<dyn Fn(&mut FlatBufferBuilder<'static>) -> WIPOffset<UnionWIPOffset>>);
+    (BuiltinOptions, Rc<dyn Fn(&mut FlatBufferBuilder<'static>) -> WIPOffset<UnionWIPOffset>>);
 
 /// The options of an operator: their table, its arguments, and the fields that differ from the default.
 macro_rules! options {
@@ -17,7 +18,7 @@ macro_rules! options {
             tract_tflite::tflite::$table::create(b, &args).as_union_value()
         };
         let options: crate::builder::Options =
-            (tract_tflite::tflite::BuiltinOptions::$table, Box::new(write));
+            (tract_tflite::tflite::BuiltinOptions::$table, std::rc::Rc::new(write));
         options
     }};
 }
@@ -26,6 +27,7 @@ pub(crate) use options;
 /// Scale and zero point.
 pub(crate) type Q = (f32, i64);
 
+#[derive(Clone)]
 struct Value {
     name: String,
     kind: TensorType,
@@ -36,6 +38,7 @@ struct Value {
     data: Vec<u8>,
 }
 
+#[derive(Clone)]
 struct Step {
     code: BuiltinOperator,
     inputs: Vec<i32>,
@@ -44,7 +47,7 @@ struct Step {
 }
 
 /// A model under construction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Model {
     values: Vec<Value>,
     steps: Vec<Step>,
@@ -94,6 +97,11 @@ impl Model {
         self.add(TensorType::INT8, dims, (scales, &vec![0; scales.len()], axis), bytes)
     }
 
+    /// A uint8 tensor, constant where it has data.
+    pub(crate) fn unsigned_value(&mut self, dims: &[i32], (scale, zero): Q, data: &[u8]) -> i32 {
+        self.add(TensorType::UINT8, dims, (&[scale], &[zero], 0), data.to_vec())
+    }
+
     /// An int8 constant with a zero point.
     pub(crate) fn constant(&mut self, dims: &[i32], (scale, zero): Q, values: &[i8]) -> i32 {
         let bytes = values.iter().map(|&v| v as u8).collect();
@@ -128,6 +136,20 @@ impl Model {
     pub(crate) fn output(&mut self, t: i32) -> &mut Self {
         self.outputs.push(t);
         self
+    }
+
+    /// The model with every int8 tensor as uint8, 128 higher; `None` where there is none, or one has scales by channel.
+    pub(crate) fn unsigned(&self) -> Option<Model> {
+        let mut model = self.clone();
+        let int8 = |v: &&mut Value| v.kind == TensorType::INT8;
+        for value in model.values.iter_mut().filter(int8) {
+            value.kind = TensorType::UINT8;
+            value.zeros.iter_mut().for_each(|z| *z += 128);
+            value.data.iter_mut().for_each(|b| *b ^= 0x80);
+        }
+        let by_channel = model.values.iter().any(|v| v.scales.len() > 1);
+        let inputs = self.inputs.iter().all(|&t| self.values[t as usize].kind == TensorType::INT8);
+        (!by_channel && inputs).then_some(model)
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

@@ -44,7 +44,7 @@ fn reshape(name: &'static str, code: B, from: &[i32], to: &[i32]) -> Case {
                 tract_tflite::tflite::ReshapeOptions::create(b, &args).as_union_value()
             };
             let kind = tract_tflite::tflite::BuiltinOptions::ReshapeOptions;
-            m.op(code, &[x, shape], y, Some((kind, Box::new(write))))
+            m.op(code, &[x, shape], y, Some((kind, std::rc::Rc::new(write))))
         }
         B::EXPAND_DIMS => {
             let axis = m.ints(&[1], &[1]);

@@ -8,6 +8,7 @@ mod layout;
 mod oracle;
 mod refusals;
 mod resize;
+mod unsigned;
 mod window;
 
 #[path = "../../../tests/peers/litert.rs"]
@@ -18,9 +19,10 @@ use mote_converter::encode::{Metadata, encode};
 use mote_converter::plan::plan;
 use mote_converter::tflite;
 use mote_runtime::{Model, Session};
+use std::rc::Rc;
 
 /// The bytes of a model's output from those of its inputs.
-type Oracle = Box<dyn Fn(&[i8]) -> Vec<u8>>;
+type Oracle = Rc<dyn Fn(&[i8]) -> Vec<u8>>;
 
 /// A small model and what it should compute.
 struct Case {
@@ -29,16 +31,27 @@ struct Case {
     oracle: Oracle,
     /// How far the output may be from the oracle, which is a real function where this is not 0. LiteRT has the last word.
     slack: u8,
+    /// The same model on uint8 values, where that can be told.
+    twin: Option<Vec<u8>>,
 }
 
 impl Case {
     fn new(name: &'static str, m: &builder::Model, oracle: impl Fn(&[i8]) -> Vec<u8> + 'static) -> Self {
-        Case { name, bytes: m.bytes(), oracle: Box::new(oracle), slack: 0 }
+        Case {
+            name,
+            bytes: m.bytes(),
+            oracle: Rc::new(oracle),
+            slack: 0,
+            twin: m.unsigned().map(|m| m.bytes()),
+        }
     }
 }
 
 fn cases() -> Vec<Case> {
-    [window::cases(), elementwise::cases(), layout::cases(), resize::cases()].into_iter().flatten().collect()
+    let int8 = [window::cases(), elementwise::cases(), layout::cases(), resize::cases()];
+    let int8: Vec<Case> = int8.into_iter().flatten().collect();
+    let twins: Vec<Case> = int8.iter().filter_map(unsigned::twin).collect();
+    int8.into_iter().chain(twins).chain(unsigned::cases()).collect()
 }
 
 /// The bytes of a mote model.
