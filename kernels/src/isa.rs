@@ -94,8 +94,51 @@ impl<const M: usize, const N: usize> Tile for [[i32; N]; M] {
 /// Channels that [`Isa::depthwise`] and [`Isa::sum`] treat at a time.
 pub const BLOCK: usize = 16;
 
-/// The widest tile of any instruction set, in pixels; scratch buffers hold that many.
+/// A matrix product's right side: weights, how sums become outputs, and where those go.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Layer<'a> {
+    /// A row of weights per channel.
+    pub w: Rows<'a>,
+    /// From sums to outputs.
+    pub channels: Channels<'a>,
+    /// Whether the short way of rounding is exact for all channels.
+    pub plain: bool,
+    /// Outputs from one pixel to the next.
+    pub stride: usize,
+}
+
+impl<'a> Layer<'a> {
+    /// A layer of dense rows of `k` weights.
+    pub fn new(w: &'a [i8], k: usize, channels: Channels<'a>, stride: usize) -> Self {
+        let w = Rows { data: w, stride: k, count: channels.bias.len(), len: k };
+        Self { w, channels, plain: channels.is_plain(), stride }
+    }
+}
+
+/// Patches of an image, packed side by side in scratch in the order that the instruction set wants.
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Block<'a> {
+    /// Scratch, [`block_bytes`] long or longer.
+    pub scratch: &'a mut [i8],
+    /// Values of a patch.
+    pub len: usize,
+    /// Patches.
+    pub count: usize,
+}
+
+/// The widest tile of any instruction set, in pixels.
 pub const MAX_PIXELS: usize = 2;
+
+/// Most patches of a block, on any instruction set.
+pub const MAX_PATCHES: usize = 4;
+
+/// Scratch for a block of patches of `len` values on any instruction set: values may be widened to 16 bits, in fours,
+/// from the first aligned word on.
+pub fn block_bytes(len: usize, count: usize) -> usize {
+    2 * len.next_multiple_of(4) * count + 3
+}
 
 /// The micro-kernels. A value of the type proves that its instructions exist. The provided methods are exact on
 /// every machine; a set overrides those that it can do faster, with the same bits.
@@ -110,6 +153,45 @@ pub trait Isa: Copy {
 
     /// Dot products of the first pixel with the first channels.
     fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line;
+
+    /// Patches of a full block, at most [`MAX_PATCHES`].
+    const PATCHES: usize = <Self::Tile as Tile>::PIXELS;
+
+    /// Puts values at `at` of patch `i`.
+    #[inline(always)]
+    fn pack(self, block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
+        block.scratch[i * block.len + at..][..x.len()].copy_from_slice(x);
+    }
+
+    /// Puts `len` times the same value at `at` of patch `i`.
+    #[inline(always)]
+    fn fill(self, block: &mut Block<'_>, i: usize, at: usize, len: usize, value: i8) {
+        block.scratch[i * block.len + at..][..len].fill(value);
+    }
+
+    /// The layer's outputs for the patches of a block.
+    #[inline(always)]
+    fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+        let x = Rows { data: block.scratch, stride: block.len, count: block.count, len: block.len };
+        self.matrix(x, layer, &mut [], y);
+    }
+
+    /// The layer's outputs for every row of `x`. Scratch is [`block_bytes`] of some part of a row, or more.
+    #[inline(always)]
+    fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        let _ = scratch;
+        let mut m = 0;
+        while m < x.count {
+            let (x, y) = (x.from(m), &mut y[m * layer.stride..]);
+            if x.count >= Self::Tile::PIXELS {
+                lines(self, x, layer, y, Self::tile);
+                m += Self::Tile::PIXELS;
+            } else {
+                lines(self, x, layer, y, Self::line);
+                m += Self::Line::PIXELS;
+            }
+        }
+    }
 
     /// Sums over the taps of each channel from `c` on, at most [`BLOCK`]; weights are `[tap][channels]`.
     #[inline(always)]
@@ -166,5 +248,24 @@ pub trait Isa: Copy {
     #[inline(always)]
     fn clamp(self, x: In<'_>, min: i8, max: i8, y: &mut [i8]) {
         x.map(y, |x| x.clamp(min, max));
+    }
+}
+
+/// The first rows of `x`, as many as the tile has, times every row of weights.
+#[inline(always)]
+fn lines<I: Isa, T: Tile>(
+    isa: I,
+    x: Rows<'_>,
+    layer: &Layer<'_>,
+    y: &mut [i8],
+    dot: impl Fn(I, Rows<'_>, Rows<'_>) -> T,
+) {
+    for n in (0..layer.w.count).step_by(T::CHANNELS) {
+        let len = T::CHANNELS.min(layer.w.count - n);
+        let tile = dot(isa, x, layer.w.from(n));
+        let part = layer.channels.part(n, len);
+        for i in 0..T::PIXELS {
+            isa.requantize(&tile.pixel(i)[..len], &part, &mut y[i * layer.stride + n..][..len]);
+        }
     }
 }

@@ -103,6 +103,18 @@ impl<'a> Channels<'a> {
         Self { bias: &self.bias[from..end], mult: &self.mult[from..end], shift, output: self.output }
     }
 
+    /// Whether a 32-bit way of rounding gives the same bits for every sum: the exponents are those of a reduction by
+    /// a moderate factor, and in profile *double* the mantissas are normalised. What such a way drops or saturates
+    /// then lies behind the bounds of int8.
+    pub fn is_plain(&self) -> bool {
+        let shifts = |from, to| self.shift.iter().all(|s| (from..=to).contains(s));
+        match self.output.round {
+            Rounding::Double => shifts(-20, -1) && self.mult.iter().all(|&m| m >= 1 << 30),
+            Rounding::Single => shifts(-21, -2) && self.mult.iter().all(|&m| m >= 0),
+            Rounding::Float => false,
+        }
+    }
+
     /// Requantizes one sum per channel.
     #[inline(always)]
     pub fn apply(&self, acc: &[i32], y: &mut [i8]) {

@@ -210,12 +210,12 @@ fn what_is_not_there() -> Result<(), Error> {
 #[test]
 fn scratch_too_small() {
     let mut writer = zoo().place();
-    writer.steps[2].scratch.1 = 35;
+    writer.steps[2].scratch.1 = 162;
     let bytes: AlignedBytes = writer.finish();
     let at = mote_format::Model::new_checked(&bytes).ok().and_then(|m| m.steps().nth(2)).expect("fine").at;
     let error = Model::new_checked(&bytes).err().expect("refused");
-    assert_eq!((error.at, error.reason), (at, Reason::Scratch(36)));
-    assert!(error.to_string().ends_with("a scratch buffer is too small, 36 bytes are needed"));
+    assert_eq!((error.at, error.reason), (at, Reason::Scratch(163)));
+    assert!(error.to_string().ends_with("a scratch buffer is too small, 163 bytes are needed"));
 }
 
 #[test]

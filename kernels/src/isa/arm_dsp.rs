@@ -5,7 +5,11 @@
 
 use core::arch::asm;
 
-use super::{Isa, Rows, Taps};
+use super::{Block, Isa, Layer, Rows, Taps};
+use crate::quant::Channels;
+
+mod pack;
+mod product;
 
 /// Proof that the processor has the DSP extension.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,33 @@ impl Isa for ArmDsp {
     #[inline(always)]
     fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line {
         dot(x, w)
+    }
+
+    const PATCHES: usize = pack::PATCHES;
+
+    #[inline(always)]
+    fn pack(self, block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
+        pack::pack(block, i, at, x);
+    }
+
+    #[inline(always)]
+    fn fill(self, block: &mut Block<'_>, i: usize, at: usize, len: usize, value: i8) {
+        pack::fill(block, i, at, len, value);
+    }
+
+    #[inline(always)]
+    fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+        pack::product(block, layer, y);
+    }
+
+    #[inline(always)]
+    fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        pack::matrix(x, layer, scratch, y);
+    }
+
+    #[inline(always)]
+    fn requantize(self, acc: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
+        pack::requantize(acc, channels, y);
     }
 
     /// Four channels at a time: their bytes are one word of each tap.

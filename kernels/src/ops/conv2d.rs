@@ -1,11 +1,10 @@
-//! Convolution: the patches under the window, two pixels at a time, times the weights. Pointwise convolutions
-//! read the image as it lies; others gather patches to scratch.
+//! Convolution: the patches under the window, a few pixels at a time, times the weights. A pointwise convolution is
+//! a matrix product over the image as it lies; others pack their patches in scratch.
 
 use mote_format::{Conv2d, Shape};
 
 use super::window::Window;
-use crate::isa::{Isa, MAX_PIXELS, Rows, Tile};
-use crate::quant::Channels;
+use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes};
 use crate::view::Io;
 
 fn window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
@@ -17,10 +16,9 @@ fn patch(p: &Conv2d, channels: usize) -> usize {
     usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
 }
 
-/// Patches of as many pixels as the widest tile has.
+/// A full block of patches.
 pub(crate) fn scratch(p: &Conv2d, x: &Shape, _: &Shape) -> usize {
-    let dims = x.nhwc().unwrap_or([1; 4]);
-    if window(p, dims).is_pointwise() && p.groups == 1 { 0 } else { MAX_PIXELS * patch(p, dims[3]) }
+    block_bytes(patch(p, x.channels()), MAX_PATCHES)
 }
 
 pub(crate) fn naive(p: &Conv2d, mut io: Io<'_>) {
@@ -53,74 +51,53 @@ fn taps(p: &Conv2d, cin: usize) -> impl Iterator<Item = (usize, usize, usize)> {
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let window = window(p, xd);
-    if window.is_pointwise() && p.groups == 1 {
-        let x = Rows { data: x, stride: xd[3], count: xd[0] * xd[1] * xd[2], len: xd[3] };
-        let w = Rows { data: w, stride: xd[3], count: yd[3], len: xd[3] };
-        return matrix(isa, x, w, &channels, yd[3], io.y.i8s());
-    }
-    let groups = usize::from(p.groups);
+    let (window, groups) = (window(p, xd), usize::from(p.groups));
     let (cin, cout, k) = (xd[3] / groups, yd[3] / groups, patch(p, xd[3]));
     let zero = io.x[0].quant.zero as i8;
-    let patches: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
-    let y = io.y.i8s();
+    let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
     for g in 0..groups {
-        let (channels, w) = (channels.part(g * cout, cout), &w[g * cout * k..(g + 1) * cout * k]);
-        let w = Rows { data: w, stride: k, count: cout, len: k };
-        for (n, oy) in (0..yd[0]).flat_map(|n| (0..yd[1]).map(move |oy| (n, oy))) {
-            let x = &x[n * xd[1] * xd[2] * xd[3]..];
-            let row = &mut y[(n * yd[1] + oy) * yd[2] * yd[3]..][..yd[2] * yd[3]];
-            for ox in (0..yd[2]).step_by(MAX_PIXELS) {
-                let count = MAX_PIXELS.min(yd[2] - ox);
-                for (i, patch) in patches.chunks_exact_mut(k).take(count).enumerate() {
-                    window.gather(x, oy, ox + i, (g * cin, cin), zero, patch);
-                }
-                let x = Rows { data: patches, stride: k, count, len: k };
-                matrix(isa, x, w, &channels, yd[3], &mut row[ox * yd[3] + g * cout..]);
+        let (w, y) = (&w[g * cout * k..(g + 1) * cout * k], &mut io.y.i8s()[g * cout..]);
+        let layer = Layer::new(w, k, channels.part(g * cout, cout), yd[3]);
+        if window.is_pointwise() && groups == 1 {
+            let x = Rows { data: x, stride: k, count: xd[0] * xd[1] * xd[2], len: k };
+            return isa.matrix(x, &layer, scratch, y);
+        }
+        let mut at = Position { image: x, oy: 0, ox: 0 };
+        let (mut m, pixels) = (0, yd[0] * yd[1] * yd[2]);
+        while m < pixels {
+            let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
+            let mut block = Block { scratch, len: k, count };
+            for i in 0..count {
+                window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| match x {
+                    Some(x) => isa.pack(&mut block, i, at, x),
+                    None => isa.fill(&mut block, i, at, len, zero),
+                });
+                at.advance(xd, yd);
             }
+            isa.product(&mut block, &layer, &mut y[m * yd[3]..]);
+            m += count;
         }
     }
 }
 
-/// Every row of `x` times every row of `w`, requantized; rows of `y` are `stride` apart.
-#[inline(always)]
-pub(super) fn matrix<I: Isa>(
-    isa: I,
-    x: Rows<'_>,
-    w: Rows<'_>,
-    channels: &Channels<'_>,
-    stride: usize,
-    y: &mut [i8],
-) {
-    let mut m = 0;
-    while m < x.count {
-        if x.count - m >= I::Tile::PIXELS {
-            lines(isa, x.from(m), w, channels, stride, &mut y[m * stride..], I::tile);
-            m += I::Tile::PIXELS;
-        } else {
-            lines(isa, x.from(m), w, channels, stride, &mut y[m * stride..], I::line);
-            m += I::Line::PIXELS;
-        }
-    }
+/// A pixel of the output, and the image of the batch that it belongs to.
+struct Position<'a> {
+    image: &'a [i8],
+    oy: usize,
+    ox: usize,
 }
 
-/// The first rows of `x`, as many as the tile has, times every row of `w`.
-#[inline(always)]
-fn lines<I: Isa, T: Tile>(
-    isa: I,
-    x: Rows<'_>,
-    w: Rows<'_>,
-    channels: &Channels<'_>,
-    stride: usize,
-    y: &mut [i8],
-    dot: impl Fn(I, Rows<'_>, Rows<'_>) -> T,
-) {
-    for n in (0..w.count).step_by(T::CHANNELS) {
-        let len = T::CHANNELS.min(w.count - n);
-        let tile = dot(isa, x, w.from(n));
-        let part = channels.part(n, len);
-        for i in 0..T::PIXELS {
-            isa.requantize(&tile.pixel(i)[..len], &part, &mut y[i * stride + n..][..len]);
+impl Position<'_> {
+    /// The next pixel, row by row, image by image.
+    #[inline(always)]
+    fn advance(&mut self, xd: [usize; 4], yd: [usize; 4]) {
+        self.ox += 1;
+        if self.ox == yd[2] {
+            (self.ox, self.oy) = (0, self.oy + 1);
+        }
+        if self.oy == yd[1] {
+            self.oy = 0;
+            self.image = self.image.get(xd[1] * xd[2] * xd[3]..).unwrap_or(&[]);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use mote_format::{FullyConnected, Shape};
 
-use super::conv2d::matrix;
-use crate::isa::{Isa, Rows};
+use crate::isa::{Isa, Layer, Rows, block_bytes};
 use crate::view::Io;
 
-pub(crate) fn scratch(_: &FullyConnected, _: &Shape, _: &Shape) -> usize {
-    0
+/// Values of the input that are widened at a time.
+const PART: usize = 256;
+
+pub(crate) fn scratch(_: &FullyConnected, x: &Shape, _: &Shape) -> usize {
+    block_bytes(x.channels().min(PART), 1)
 }
 
 pub(crate) fn naive(p: &FullyConnected, mut io: Io<'_>) {
@@ -26,8 +28,7 @@ pub(crate) fn naive(p: &FullyConnected, mut io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &FullyConnected, mut io: Io<'_>) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let channels = io.channels(p.bias, &p.requant);
+    let layer = Layer::new(io.i8s(p.weights), cin, io.channels(p.bias, &p.requant), cout);
     let x = Rows { data: io.x[0].i8s(), stride: cin, count: io.x[0].shape.elements() / cin, len: cin };
-    let w = Rows { data: io.i8s(p.weights), stride: cin, count: cout, len: cin };
-    matrix(isa, x, w, &channels, cout, io.y.i8s());
+    isa.matrix(x, &layer, bytemuck::cast_slice_mut(&mut *io.scratch), io.y.i8s());
 }

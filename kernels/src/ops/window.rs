@@ -75,6 +75,43 @@ impl Window {
         h == self.kernel[0] && w == self.kernel[1]
     }
 
+    /// Calls `put` with each run of values of `len` channels from `c` of every tap, tap after tap: where it starts, how
+    /// long it is, and the values, unless it is padding.
+    #[inline(always)]
+    pub(super) fn patch(
+        &self,
+        x: &[i8],
+        oy: usize,
+        ox: usize,
+        (c, len): (usize, usize),
+        mut put: impl FnMut(usize, usize, Option<&[i8]>),
+    ) {
+        let [_, width, channels] = self.image;
+        let (left, inside) = self.inside(1, ox);
+        let first = (ox * self.stride[1] + left * self.dilation[1]).saturating_sub(self.pads[1]);
+        let mut at = 0;
+        let mut run = |len: usize, from: Option<usize>| {
+            if len > 0 {
+                put(at, len, from.map(|from| &x[from..from + len]));
+                at += len;
+            }
+        };
+        // Taps that are neighbours, with all channels, are one run.
+        let dense = len == channels && self.dilation[1] == 1;
+        let (taps, each) = if dense { (1, inside * len) } else { (inside, len) };
+        for ky in 0..self.kernel[0] {
+            let Some(iy) = self.source(0, oy, ky) else {
+                run(self.kernel[1] * len, None);
+                continue;
+            };
+            run(left * len, None);
+            for tap in 0..taps {
+                run(each, Some((iy * width + first + tap * self.dilation[1]) * channels + c));
+            }
+            run((self.kernel[1] - left - inside) * len, None);
+        }
+    }
+
     /// Copies `len` channels from `c` of every tap to `patch`, tap after tap; padding becomes `zero`.
     #[inline(always)]
     pub(super) fn gather(

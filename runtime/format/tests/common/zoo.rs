@@ -68,7 +68,7 @@ fn convolutions(b: &mut Builder, image: u16) -> u16 {
             &[-7, -7, -8, -6, -7, -6],
         ),
     };
-    let conv = b.step(Op::Conv2d(conv), &[padded], (DType::I8, &[1, 4, 4, 6], quant(0.1, -10)), 2 * 36);
+    let conv = b.step(Op::Conv2d(conv), &[padded], (DType::I8, &[1, 4, 4, 6], quant(0.1, -10)), 8 * 20 + 3);
     let depthwise = DepthwiseConv2d {
         kh: 3,
         kw: 3,
@@ -102,7 +102,7 @@ fn convolutions(b: &mut Builder, image: u16) -> u16 {
         bias: b.i32s(&biases(7, 3)),
         requant: b.requant(Rounding::Float, &[0.004f32, 0.0031, 0.0055].map(|v| v.to_bits() as i32), &[]),
     };
-    b.step(Op::Conv2d(pointwise), &[table], (DType::I8, &[1, 2, 2, 3], quant(0.05, 1)), 2 * 12)
+    b.step(Op::Conv2d(pointwise), &[table], (DType::I8, &[1, 2, 2, 3], quant(0.05, 1)), 8 * 12 + 3)
 }
 
 /// Sum in place and product with a constant.
@@ -159,5 +159,5 @@ fn head(b: &mut Builder, x: u16, q: u16) -> u16 {
         bias: b.i32s(&biases(9, 5)),
         requant: b.requant(Rounding::Single, &[0x4444_4444; 5], &[-6; 5]),
     };
-    b.step(Op::FullyConnected(dense), &[flat], (DType::I8, &[1, 5], quant(0.1, 3)), 0)
+    b.step(Op::FullyConnected(dense), &[flat], (DType::I8, &[1, 5], quant(0.1, 3)), 2 * 4 + 3)
 }
