@@ -11,6 +11,11 @@ pub(crate) trait Field: Sized {
     /// Appends it.
     #[cfg(feature = "alloc")]
     fn put(&self, out: &mut alloc::vec::Vec<u8>);
+    /// Shows every run of constants in it to `f`, which may replace it.
+    #[cfg(feature = "alloc")]
+    fn each_const(&mut self, f: &mut dyn FnMut(&mut Const)) {
+        let _ = f;
+    }
 }
 
 macro_rules! scalar_field {
@@ -33,6 +38,7 @@ scalar_field! {
     i8, 1, |b, at| u8_at(b, at).map(|v| v as i8);
     u16, 2, u16_at;
     u32, 4, u32_at;
+    u64, 8, |b, at| Some(u64::from(u32_at(b, at)?) | u64::from(u32_at(b, at + 4)?) << 32);
     i32, 4, i32_at;
     f32, 4, f32_at;
 }
@@ -76,6 +82,11 @@ macro_rules! record {
             fn put(&self, out: &mut alloc::vec::Vec<u8>) {
                 $($crate::field::Field::put(&self.$field, out);)*
             }
+            #[cfg(feature = "alloc")]
+            #[allow(unused_variables)]
+            fn each_const(&mut self, f: &mut dyn FnMut(&mut $crate::field::Const)) {
+                $($crate::field::Field::each_const(&mut self.$field, f);)*
+            }
         }
     };
 }
@@ -104,13 +115,28 @@ impl Field for Rounding {
     }
 }
 
-record! {
-    /// A run of constant bytes in the file, 16-byte aligned.
-    Const {
-        /// Offset from the start of the constant section.
-        at: u32,
-        /// Length in bytes.
-        len: u32,
+/// A run of constant bytes in the file, 16-byte aligned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Const {
+    /// Offset from the start of the constant section.
+    pub at: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+impl Field for Const {
+    const SIZE: usize = 8;
+    fn get(bytes: &[u8], at: usize) -> Option<Self> {
+        Some(Self { at: u32_at(bytes, at)?, len: u32_at(bytes, at + 4)? })
+    }
+    #[cfg(feature = "alloc")]
+    fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+        [self.at, self.len].put(out);
+    }
+    #[cfg(feature = "alloc")]
+    fn each_const(&mut self, f: &mut dyn FnMut(&mut Const)) {
+        f(self);
     }
 }
 

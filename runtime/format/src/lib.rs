@@ -28,7 +28,7 @@ mod write;
 pub use error::{Error, Reason};
 pub use field::{Const, Pads, Requant, Rounding, Scale, Stride};
 pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
-pub use meta::{Labels, Preparation, Removed};
+pub use meta::{Labels, Original, Preparation, Removed};
 pub use model::{Ids, Model, State, StepInfo, Steps};
 pub use ops::*;
 pub use rows::{Bands, Image, RowWindow};

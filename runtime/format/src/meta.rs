@@ -9,10 +9,12 @@
 //!   tag 3  labels       u16 output, u16 count, then strings as above
 //!   tag 4  preparation  u16 input, u8 channels-first, u8 n, f32 mean x n, f32 scale x n
 //!   tag 5  removed      strings in threes: node, operator, reason
+//!   tag 6  original     u64 MACs, u32 constant bytes, u32 arena bytes
 //! ```
 
 use crate::bytes::{f32_at, slice, u8_at, u16_at, u32_at};
 use crate::error::{Error, Reason};
+use crate::field::{Field, record};
 use crate::header::Header;
 use crate::model::Model;
 
@@ -22,6 +24,7 @@ pub(crate) const STRINGS: u16 = 2;
 pub(crate) const LABELS: u16 = 3;
 pub(crate) const PREPARATION: u16 = 4;
 pub(crate) const REMOVED: u16 = 5;
+pub(crate) const ORIGINAL: u16 = 6;
 
 /// A length-prefixed string at an offset of the file, inside the metadata.
 pub(crate) fn string<'a>(bytes: &'a [u8], header: &Header, at: u32) -> Option<&'a str> {
@@ -68,6 +71,7 @@ pub(crate) fn check(model: &Model<'_>) -> Result<(), Error> {
         match records.next() {
             Some((PREPARATION, payload)) if !Preparation(payload).plausible() => return refuse(at),
             Some((LABELS, payload)) if payload.len() < 4 => return refuse(at),
+            Some((ORIGINAL, payload)) if payload.len() != Original::SIZE => return refuse(at),
             Some(_) => {}
             None if at == records.end => return Ok(()),
             None => return refuse(at),
@@ -93,10 +97,27 @@ impl<'a> Model<'a> {
         Removed { rest: Records::new(self).find(|r| r.0 == REMOVED).map_or(&[], |r| r.1) }
     }
 
+    /// What the model took before steps and channels were removed that its outputs do not depend on.
+    pub fn original(&self) -> Option<Original> {
+        Original::get(Records::new(self).find(|r| r.0 == ORIGINAL)?.1, 0)
+    }
+
     /// How raw data becomes an input.
     pub fn preparation(&self, input: u16) -> Option<Preparation<'a>> {
         let record = Records::new(self).find(|r| r.0 == PREPARATION && u16_at(r.1, 0) == Some(input))?;
         Some(Preparation(record.1))
+    }
+}
+
+record! {
+    /// What a model took before steps and channels were removed that its outputs do not depend on.
+    Original {
+        /// Multiply-accumulate operations of one inference.
+        macs: u64,
+        /// Bytes of weights, biases, multipliers and tables.
+        constant_bytes: u32,
+        /// Bytes of RAM.
+        arena_bytes: u32,
     }
 }
 

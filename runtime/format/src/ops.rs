@@ -83,6 +83,12 @@ macro_rules! operators {
             pub(crate) fn put(&self, out: &mut alloc::vec::Vec<u8>) {
                 match self { $( Self::$name(p) => p.put(out) ),* }
             }
+
+            /// Shows every run of constants among the parameters to `f`, which may replace it.
+            #[cfg(feature = "alloc")]
+            pub fn each_const(&mut self, f: &mut dyn FnMut(&mut Const)) {
+                match self { $( Self::$name(p) => p.each_const(f) ),* }
+            }
         }
 
         $( impl $name {

@@ -61,6 +61,9 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// No dimensions: one element.
+    pub const SCALAR: Self = Self { rank: 0, dims: [1; MAX_RANK] };
+
     /// `None` when there are more than [`MAX_RANK`] dimensions, one of them is 0, or the number of elements
     /// exceeds `i32::MAX`.
     pub fn new(dims: &[u32]) -> Option<Self> {

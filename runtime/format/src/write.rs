@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::crc::crc32;
 use crate::field::{Const, Field};
 use crate::header::{ALIGN, HEADER, MAGIC, VERSION};
-use crate::meta::{LABELS, NAME, PREPARATION, REMOVED, STRINGS};
+use crate::meta::{LABELS, NAME, ORIGINAL, Original, PREPARATION, REMOVED, STRINGS};
 use crate::ops::Op;
 use crate::tensor::{DType, MAX_RANK, Quant, RECORD};
 
@@ -70,6 +70,8 @@ pub struct ModelWriter {
     pub preparations: Vec<(u16, bool, Vec<f32>, Vec<f32>)>,
     /// Nodes of the original network that do not run, each as node, operator and reason.
     pub removed: Vec<[String; 3]>,
+    /// What the model took before that; `None` where it is not known.
+    pub original: Option<Original>,
     section: Vec<u8>,
 }
 
@@ -85,6 +87,12 @@ impl ModelWriter {
             at
         });
         Const { at: if len == 0 { 0 } else { at as u32 }, len }
+    }
+
+    /// The bytes of a constant; empty for one that this writer does not hold.
+    pub fn bytes(&self, constant: Const) -> &[u8] {
+        let Const { at, len } = constant;
+        self.section.get(at as usize..).and_then(|s| s.get(..len as usize)).unwrap_or(&[])
     }
 
     /// The bytes of the model.
@@ -201,6 +209,11 @@ impl ModelWriter {
             let mut payload = Vec::new();
             self.removed.iter().flatten().for_each(|text| put_string(&mut payload, text));
             record(&mut out, REMOVED, &payload);
+        }
+        if let Some(original) = &self.original {
+            let mut payload = Vec::new();
+            original.put(&mut payload);
+            record(&mut out, ORIGINAL, &payload);
         }
         (out, names)
     }

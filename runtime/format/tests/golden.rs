@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::{MODELS, builder::Builder, readme::bless, steps, walk::walk, zoo::zoo};
-use mote_format::{AlignedBytes, DType, Error, Model, OPERATOR_TABLE, OPERATORS, Op, VERSION, VERSIONS};
+use mote_format::{
+    AlignedBytes, DType, Error, Model, OPERATOR_TABLE, OPERATORS, Op, Original, VERSION, VERSIONS,
+};
 
 fn golden(name: &str, model: fn() -> Builder) -> AlignedBytes {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.mote"));
@@ -44,9 +46,11 @@ fn writer_still_writes_the_golden_bytes() {
 /// What went into the writer comes out of the reader.
 #[test]
 fn round_trip() -> Result<(), Error> {
-    let writer = zoo().place();
+    let mut writer = zoo().place();
+    writer.original = Some(Original { macs: 3 << 40 | 7, constant_bytes: u32::MAX, arena_bytes: 800 });
     let bytes = writer.finish();
     let model = Model::new_checked(&bytes)?;
+    assert_eq!(model.original(), writer.original);
     assert_eq!(model.name(), writer.name);
     assert_eq!(model.arena_bytes(), writer.arena as usize);
     assert_eq!(usize::from(model.inputs()) + writer.steps.len(), writer.tensors.len());

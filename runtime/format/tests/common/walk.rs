@@ -44,6 +44,7 @@ pub(crate) fn walk(model: &Model<'_>) -> usize {
         assert!(model.tensor(id).is_some_and(|t| !t.constant));
     }
     sum += model.removed().flatten().map(str::len).sum::<usize>();
+    sum += model.original().map_or(0, |o| o.macs as usize % 1000);
     for i in (0..8).chain([u16::MAX]) {
         sum += model.labels(i).map_or(0, |labels| labels.map(str::len).sum());
         if let Some(p) = model.preparation(i) {
