@@ -1,19 +1,22 @@
-//! The whole way from a file to a model. A float ONNX network: import, passes, calibration, lowering, plan, bytes,
-//! verification. A `.tflite` file is quantized already: import, plan, bytes.
+//! The whole way from a file to a model. A float ONNX network: import, passes, calibration, lowering, verification,
+//! lossless optimisation, plan, bytes. A `.tflite` file is quantized already: import, lossless optimisation, plan, bytes.
 
 use crate::data::{self, Prepare, Sample, Spec};
 use crate::encode::{Metadata, encode};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Layout};
+use crate::lossless::optimise;
 use crate::passes;
 use crate::plan::plan;
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::quantize::{self, Calibration};
+use crate::report::ModelReport;
 use crate::tflite;
-use crate::verify::{StepError, verify};
-use mote_format::AlignedBytes;
+use crate::verify::{StepError, same_outputs, verify};
+use mote_format::{AlignedBytes, Original};
+use mote_runtime::Model;
 use std::path::{Path, PathBuf};
 
 /// Samples that calibration reads at most.
@@ -68,17 +71,36 @@ fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> 
         name: stem(path).unwrap_or_default(),
         labels: options.labels.clone(),
         prepare: options.prepare.clone(),
-        channels_first: false,
-        removed: Vec::new(),
+        ..Metadata::default()
     };
-    finish(&program, &metadata)
+    let (plain, _) = assemble(&program, &metadata)?;
+    finish(&program, &plain, metadata)
 }
 
-/// Gives the program's buffers places and writes it.
-fn finish(program: &Program, metadata: &Metadata) -> Result<Converted> {
+/// Gives the program's buffers places and writes it; the bytes, and what no plan is below.
+fn assemble(program: &Program, metadata: &Metadata) -> Result<(AlignedBytes, usize)> {
     let plan = plan(program)?;
-    let bytes = encode(program, &plan, metadata)?;
-    Ok(Converted { bytes, errors: Vec::new(), lower_bound: plan.lower_bound })
+    Ok((encode(program, &plan, metadata)?, plan.lower_bound))
+}
+
+/// Writes the program without what its outputs do not depend on; `plain` is the model with it.
+fn finish(program: &Program, plain: &AlignedBytes, mut metadata: Metadata) -> Result<Converted> {
+    let (program, removed) = optimise(program)?;
+    if !removed.is_empty() {
+        metadata.original = Some(original(plain)?);
+        metadata.removed.extend(removed);
+    }
+    let (bytes, lower_bound) = assemble(&program, &metadata)?;
+    same_outputs(plain, &bytes)?;
+    Ok(Converted { bytes, errors: Vec::new(), lower_bound })
+}
+
+/// What a model takes.
+fn original(bytes: &[u8]) -> Result<Original> {
+    let model = Model::new_checked(bytes).map_err(|e| Error::internal(e.to_string()))?;
+    let report = ModelReport::new(&model, &[]);
+    let [constant_bytes, arena_bytes] = [report.weight_bytes, report.arena_bytes].map(|n| n as u32);
+    Ok(Original { macs: report.macs, constant_bytes, arena_bytes })
 }
 
 /// Converts a float network.
@@ -102,12 +124,13 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         prepare: options.prepare.clone(),
         channels_first: channels_first(&graph),
         removed: graph.removed.clone(),
+        ..Metadata::default()
     };
-    let mut converted = finish(&program, &metadata)?;
+    let (plain, _) = assemble(&program, &metadata)?;
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());
-    converted.errors = verify(&graph, &program, &converted.bytes, onnx, &options.shapes, &some, bar)?;
-    Ok(converted)
+    let errors = verify(&graph, &program, &plain, onnx, &options.shapes, &some, bar)?;
+    Ok(Converted { errors, ..finish(&program, &plain, metadata)? })
 }
 
 /// Imports a network and brings it into the form that is quantized.

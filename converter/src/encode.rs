@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::ir::Removed;
 use crate::plan::Plan;
 use crate::program::{Operand, Program};
-use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, StateSpec, StepSpec, TensorSpec};
+use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, Original, StateSpec, StepSpec, TensorSpec};
 use mote_runtime::Model;
 
 /// What a model says of itself beside the program.
@@ -21,6 +21,8 @@ pub struct Metadata {
     pub channels_first: bool,
     /// What was taken out of the original network.
     pub removed: Vec<Removed>,
+    /// What the model took before the lossless optimiser.
+    pub original: Option<Original>,
 }
 
 /// Writes the model and proves that the runtime accepts it.
@@ -78,6 +80,7 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
     writer.preparations = vec![(0, metadata.channels_first, spread(mean, 0.0), spread(scale, 1.0))];
     writer.removed =
         metadata.removed.iter().map(|r| [r.node.clone(), r.op.clone(), r.reason.clone()]).collect();
+    writer.original = metadata.original;
     let bytes = writer.finish();
     Model::new_checked(&bytes).map_err(|e| Error::internal(format!("the runtime refuses the model: {e}")))?;
     Ok(bytes)

@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluate;
 pub mod import;
 pub mod ir;
+pub mod lossless;
 pub mod model_file;
 pub mod passes;
 pub mod plan;

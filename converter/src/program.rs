@@ -112,9 +112,37 @@ impl Program {
         self.inputs + self.states.len()
     }
 
+    /// The shape of an operand.
+    pub fn shape(&self, operand: Operand) -> Shape {
+        match operand {
+            Operand::Arena(t) => self.tensors[t].shape,
+            Operand::Constant(c) => Shape::new(&self.writer.constants[c].dims).unwrap_or(Shape::SCALAR),
+        }
+    }
+
+    /// Scale and zero point of an operand.
+    pub fn quant(&self, operand: Operand) -> Quant {
+        match operand {
+            Operand::Arena(t) => self.tensors[t].quant,
+            Operand::Constant(c) => self.writer.constants[c].quant,
+        }
+    }
+
+    /// The bytes of constant tensor `c`.
+    pub fn bytes_of_constant(&self, c: usize) -> &[u8] {
+        let tensor = &self.writer.constants[c];
+        let elements: usize = tensor.dims.iter().map(|&d| d as usize).product();
+        self.writer.bytes(Const { at: tensor.offset, len: (elements * tensor.dtype.size()) as u32 })
+    }
+
     /// The tensor that step `k` writes.
     pub fn output(&self, k: usize) -> &Tensor {
         &self.tensors[self.given() + k]
+    }
+
+    /// The tensors that are needed after the last step: outputs, and the next values of states.
+    pub fn lasting(&self) -> impl Iterator<Item = usize> {
+        self.outputs.iter().copied().chain(self.states.iter().map(|s| s.next))
     }
 
     /// When each tensor is written and read for the last time, in the format's times.
@@ -128,7 +156,7 @@ impl Program {
                 }
             }
         }
-        for &t in self.outputs.iter().chain(self.states.iter().map(|s| &s.next)) {
+        for t in self.lasting() {
             lives[t].1 = self.steps.len() + 1;
         }
         lives

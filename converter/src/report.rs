@@ -33,7 +33,7 @@ pub struct OperatorReport {
     pub max_abs_error: Option<f32>,
 }
 
-/// A node of the original network that does not run.
+/// A node of the original network that does not run, or runs with fewer channels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemovedReport {
     /// Its name.
@@ -42,6 +42,17 @@ pub struct RemovedReport {
     pub op: String,
     /// Why it is not needed.
     pub reason: String,
+}
+
+/// What a model took before the lossless optimiser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OriginalReport {
+    /// Multiply-accumulate operations of one inference.
+    pub macs: u64,
+    /// Bytes of weights, biases, multipliers and tables.
+    pub weight_bytes: usize,
+    /// Bytes of RAM for activations and scratch.
+    pub arena_bytes: usize,
 }
 
 /// A model.
@@ -61,6 +72,8 @@ pub struct ModelReport {
     pub operators: Vec<OperatorReport>,
     /// What the converter took out.
     pub removed: Vec<RemovedReport>,
+    /// What it took before steps and channels were removed that its outputs do not depend on; null when there were none.
+    pub original: Option<OriginalReport>,
 }
 
 impl ModelReport {
@@ -101,6 +114,11 @@ impl ModelReport {
             macs: operators.iter().map(|o| o.macs).sum(),
             operators,
             removed: removed.collect(),
+            original: format.original().map(|o| OriginalReport {
+                macs: o.macs,
+                weight_bytes: o.constant_bytes as usize,
+                arena_bytes: o.arena_bytes as usize,
+            }),
         }
     }
 }

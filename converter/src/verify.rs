@@ -1,4 +1,5 @@
-//! Runs the produced bytes in the real runtime beside the float model and measures the error of every step.
+//! Runs produced bytes in the real runtime: beside the float model, to measure the error of every step; and beside a
+//! model that must return the same bits.
 
 use crate::data::Sample;
 use crate::error::{Error, Result};
@@ -103,4 +104,40 @@ fn report(program: &Program, k: usize, sums: &Sums) -> StepError {
         mean_abs: (sums.absolute / count) as f32,
         sqnr_db: (10.0 * (sums.signal / sums.noise).log10()) as f32,
     }
+}
+
+/// An error unless two models return the same bytes for inputs of extremes, of noise and of ramps.
+pub fn same_outputs(a: &[u8], b: &[u8]) -> Result<()> {
+    let (a, b) = (outputs(a)?, outputs(b)?);
+    if a == b {
+        Ok(())
+    } else {
+        Err(Error::internal("the optimised model returns other values than the original"))
+    }
+}
+
+/// What a model returns for each kind of input.
+fn outputs(bytes: &[u8]) -> Result<Vec<u8>> {
+    let model = Model::new_checked(bytes).map_err(|e| Error::internal(e.to_string()))?;
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    // Knuth's MMIX.
+    let mut state = 1u64;
+    let mut noise = move |_: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    let kinds: [&mut dyn FnMut(usize) -> u8; 4] =
+        [&mut |_| 0x80, &mut |_| 0x7f, &mut noise, &mut |i| (i / 3) as u8];
+    let mut all = Vec::new();
+    for kind in kinds {
+        for i in 0..model.inputs().count() {
+            if let Some(mut input) = session.input_mut(i) {
+                input.bytes_mut().iter_mut().enumerate().for_each(|(i, b)| *b = kind(i));
+            }
+        }
+        session.run();
+        session.outputs().for_each(|o| all.extend_from_slice(o.bytes()));
+    }
+    Ok(all)
 }

@@ -7,13 +7,16 @@ mod litert;
 use mote_converter::board::{BOARDS, Board, emulator_present};
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
+use mote_converter::encode::{Metadata, encode};
 use mote_converter::import::InputShapes;
+use mote_converter::plan::plan;
 use mote_converter::program::Step;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
+use mote_format::{AlignedBytes, Op};
 use mote_kernels::table::Kernels;
-use mote_runtime::{Hook, Model, Session};
+use mote_runtime::{Hook, Model, Session, macs};
 use mote_tests::{outputs, shared};
 use std::path::Path;
 
@@ -56,7 +59,7 @@ fn a_hundred_random_inputs_give_the_bits_of_litert_in_every_layer() {
     let Some(shared) = shared() else { return };
     for name in MODELS {
         let path = shared.join("models").join(name).with_extension("tflite");
-        let bytes = converted(&path).bytes;
+        let (bytes, small) = (unoptimised(&path), converted(&path).bytes);
         let model = Model::new_checked(&bytes).expect("a model");
         let length = model.inputs().next().expect("an input").bytes();
         let inputs: Vec<Vec<u8>> = (0..100).map(|i| random(i, length)).collect();
@@ -70,8 +73,18 @@ fn a_hundred_random_inputs_give_the_bits_of_litert_in_every_layer() {
             let differ = pairs().filter(|(a, b)| a != b).count();
             println!("{name} on {}: {differ} of {} bytes differ", kernels.name(), pairs().count());
             assert_eq!(differ, 0, "{name} on {}", kernels.name());
+            let small = Model::new_checked(&small).expect("a model");
+            let (all, left) = (outputs(&model, kernels, &inputs), outputs(&small, kernels, &inputs));
+            assert!(all == left, "{name} on {}: the optimised model", kernels.name());
         }
     }
+}
+
+/// The model with every layer of the file, whole.
+fn unoptimised(path: &Path) -> AlignedBytes {
+    let program = tflite::program(&std::fs::read(path).expect("a model")).unwrap_or_else(|e| panic!("{e}"));
+    let plan = plan(&program).unwrap_or_else(|e| panic!("{e}"));
+    encode(&program, &plan, &Metadata::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The tensor of the file that each step writes: that of its operator, for the last step of each operator.
@@ -122,6 +135,50 @@ fn arenas() {
         let bytes = converted(&shared.join("models/mlperf_tiny").join(name).with_extension("tflite")).bytes;
         let arena = Model::new_checked(&bytes).expect("a model").arena_bytes();
         assert!(arena <= most, "{name}: {arena}");
+    }
+}
+
+/// Multiply-accumulates, weights, and bytes of the arena.
+fn size(model: &Model<'_>) -> (u64, u32, usize) {
+    let weights = |op| match op {
+        Op::Conv2d(p) => p.weights.len,
+        Op::DepthwiseConv2d(p) => p.weights.len,
+        Op::FullyConnected(p) => p.weights.len,
+        _ => 0,
+    };
+    let steps = || model.format().steps();
+    let macs = steps().map(|s| macs(model.format(), &s)).sum();
+    (macs, steps().map(|s| weights(s.op)).sum(), model.arena_bytes())
+}
+
+#[test]
+fn less_to_compute_and_the_same_bits() {
+    let Some(shared) = shared() else { return };
+    for (name, count) in MODELS.into_iter().zip([300, 100, 2000, 1000, 500]) {
+        let path = shared.join("models").join(name).with_extension("tflite");
+        let (bytes, small) = (unoptimised(&path), converted(&path).bytes);
+        let (model, small) =
+            (Model::new_checked(&bytes).expect("a model"), Model::new_checked(&small).expect("a model"));
+        let length = model.inputs().next().expect("an input").bytes();
+        let input = |i: u64| match i % 4 {
+            0 | 1 => random(i, length),
+            2 => random(i, length).into_iter().map(|b| [0x80, 0x7f][usize::from(b & 1)]).collect(),
+            _ => (0..length).map(|j| (i as usize * 5 + j / (1 + i as usize % 97)) as u8).collect(),
+        };
+        let inputs: Vec<Vec<u8>> = (0..count).map(input).collect();
+        let (all, left) =
+            (outputs(&model, Kernels::best(), &inputs), outputs(&small, Kernels::best(), &inputs));
+        let differ = all.iter().zip(&left).filter(|(a, b)| a != b).count();
+        println!(
+            "{name}: {:?} before, {:?} after, {differ} of {count} inputs differ",
+            size(&model),
+            size(&small)
+        );
+        assert_eq!(differ, 0, "{name}");
+        if name.contains("vww") {
+            let (macs, weights, _) = size(&small);
+            assert!(macs <= 3_800_000 && weights <= 32_000, "{macs} MACs, {weights} weights");
+        }
     }
 }
 

@@ -88,12 +88,25 @@ pub(super) fn layers(report: &ModelReport) -> String {
 /// Sizes in a few lines.
 pub(super) fn summary(report: &ModelReport, converted: &Converted) -> String {
     format!(
-        "\nmodel  {} bytes, of which weights and tables {}\narena  {} bytes (no plan is below {})\nMACs   {}\nremoved {} nodes of the original network (mote inspect lists them)",
+        "\nmodel  {} bytes, of which weights and tables {}\narena  {} bytes (no plan is below {})\nMACs   {}\n{}removed or made smaller: {} nodes of the original network (mote inspect lists them)",
         thousands(report.model_bytes as u64),
         thousands(report.weight_bytes as u64),
         thousands(report.arena_bytes as u64),
         thousands(converted.lower_bound as u64),
         thousands(report.macs),
+        lossless(report).map_or(String::new(), |text| text + "\n"),
         report.removed.len(),
     )
+}
+
+/// What the lossless optimiser has made of the model.
+pub(super) fn lossless(report: &ModelReport) -> Option<String> {
+    let before = report.original.as_ref()?;
+    let change = |before: u64, after: u64| format!("{} → {}", thousands(before), thousands(after));
+    Some(format!(
+        "lossless: {} MACs, {} bytes of weights and tables, {} bytes of arena, the same outputs",
+        change(before.macs, report.macs),
+        change(before.weight_bytes as u64, report.weight_bytes as u64),
+        change(before.arena_bytes as u64, report.arena_bytes as u64),
+    ))
 }

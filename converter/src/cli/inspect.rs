@@ -1,6 +1,7 @@
 //! `mote inspect`.
 
 use super::Json;
+use super::convert::lossless;
 use super::text::{line, table, thousands};
 use crate::error::Result;
 use crate::model_file;
@@ -39,6 +40,9 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
         thousands(report.arena_bytes as u64),
         thousands(report.macs)
     ))?;
+    if let Some(text) = lossless(&report) {
+        line(&(text + "\n"))?;
+    }
     line(&ends(&model))?;
     line(&operators(&report))?;
     line(&memory(&model))?;
@@ -119,5 +123,5 @@ fn removed(report: &ModelReport) -> Result<()> {
     }
     let rows: Vec<_> =
         report.removed.iter().map(|r| vec![r.node.clone(), r.op.clone(), r.reason.clone()]).collect();
-    line(&table(&["removed", "<operator", "<because"], &rows))
+    line(&table(&["removed or smaller", "<operator", "<because"], &rows))
 }
