@@ -73,8 +73,7 @@ fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> 
         prepare: options.prepare.clone(),
         ..Metadata::default()
     };
-    let (plain, _) = assemble(&program, &metadata)?;
-    finish(&program, &plain, metadata)
+    Ok(finish(&program, metadata)?.0)
 }
 
 /// Gives the program's buffers places and writes it; the bytes, and what no plan is below.
@@ -83,16 +82,20 @@ fn assemble(program: &Program, metadata: &Metadata) -> Result<(AlignedBytes, usi
     Ok((encode(program, &plan, metadata)?, plan.lower_bound))
 }
 
-/// Writes the program without what its outputs do not depend on; `plain` is the model with it.
-fn finish(program: &Program, plain: &AlignedBytes, mut metadata: Metadata) -> Result<Converted> {
-    let (program, removed) = optimise(program)?;
-    if !removed.is_empty() {
-        metadata.original = Some(original(plain)?);
-        metadata.removed.extend(removed);
+/// Writes the program without what its outputs do not depend on. The second value is the model with all of it, where
+/// something has been removed.
+fn finish(program: &Program, mut metadata: Metadata) -> Result<(Converted, Option<AlignedBytes>)> {
+    let (small, removed) = optimise(program)?;
+    let converted = |(bytes, lower_bound)| Converted { bytes, errors: Vec::new(), lower_bound };
+    if removed.is_empty() {
+        return Ok((converted(assemble(program, &metadata)?), None));
     }
-    let (bytes, lower_bound) = assemble(&program, &metadata)?;
-    same_outputs(plain, &bytes)?;
-    Ok(Converted { bytes, errors: Vec::new(), lower_bound })
+    let (whole, _) = assemble(program, &metadata)?;
+    metadata.original = Some(original(&whole)?);
+    metadata.removed.extend(removed);
+    let converted = converted(assemble(&small, &metadata)?);
+    same_outputs(&whole, &converted.bytes)?;
+    Ok((converted, Some(whole)))
 }
 
 /// What a model takes.
@@ -126,11 +129,12 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         removed: graph.removed.clone(),
         ..Metadata::default()
     };
-    let (plain, _) = assemble(&program, &metadata)?;
+    let (mut converted, whole) = finish(&program, metadata)?;
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());
-    let errors = verify(&graph, &program, &plain, onnx, &options.shapes, &some, bar)?;
-    Ok(Converted { errors, ..finish(&program, &plain, metadata)? })
+    let whole = whole.as_ref().unwrap_or(&converted.bytes);
+    converted.errors = verify(&graph, &program, whole, onnx, &options.shapes, &some, bar)?;
+    Ok(converted)
 }
 
 /// Imports a network and brings it into the form that is quantized.
