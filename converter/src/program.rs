@@ -78,12 +78,17 @@ impl Program {
     /// Appends a step and the tensor that it writes, whose name is made [short](short_name) and unique; gives the
     /// tensor's index.
     pub fn push(&mut self, step: Step, output: Tensor) -> usize {
-        let short = short_name(&output.name);
-        let taken = |name: &str| self.tensors.iter().any(|t| t.name == name);
-        let name = if taken(short) { format!("{short}#{}", self.steps.len()) } else { short.to_owned() };
+        let name = self.unique(&output.name);
         self.steps.push(step);
         self.tensors.push(Tensor { name, ..output });
         self.tensors.len() - 1
+    }
+
+    /// A [short](short_name) name that no tensor has yet.
+    pub fn unique(&self, name: &str) -> String {
+        let short = short_name(name);
+        let taken = self.tensors.iter().any(|t| t.name == short);
+        if taken { format!("{short}#{}", self.tensors.len()) } else { short.to_owned() }
     }
 
     /// Adds a constant tensor of int8 values.

@@ -16,6 +16,7 @@ mod lower;
 mod operators;
 mod reduce;
 mod resize;
+mod state;
 mod table;
 mod unsigned;
 mod window;

@@ -2,9 +2,10 @@
 //! exists, is made once and before it is read, and constants are as long as their shapes say. What operators mean is
 //! `lower`'s.
 
+use super::state::{self, Variables};
 use crate::error::{Error, Result};
 use crate::import::guarded;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use tract_tflite::tflite::{self, BuiltinOperator, SubGraph, TensorType};
 
 /// The version of the schema that every file of the last years has.
@@ -16,9 +17,11 @@ pub(super) struct File<'a> {
     pub(super) nodes: Vec<Node<'a>>,
     pub(super) inputs: Vec<usize>,
     pub(super) outputs: Vec<usize>,
+    pub(super) variables: Variables<'a>,
 }
 
 /// A tensor, computed or constant.
+#[derive(Clone)]
 pub(super) struct Tensor<'a> {
     /// Unique in the file.
     pub(super) name: String,
@@ -29,6 +32,8 @@ pub(super) struct Tensor<'a> {
     /// As many as scales, or none where all are 0.
     pub(super) zeros: Vec<i64>,
     pub(super) axis: usize,
+    /// Whether it keeps its value from one inference to the next.
+    pub(super) variable: bool,
     /// The bytes of a constant.
     pub(super) data: Option<&'a [u8]>,
 }
@@ -76,7 +81,7 @@ pub(super) fn damaged(cause: impl Into<String>) -> Error {
         .remedy("check that the file is complete, or export it again")
 }
 
-fn unsupported(cause: impl Into<String>, remedy: &str) -> Error {
+pub(super) fn unsupported(cause: impl Into<String>, remedy: &str) -> Error {
     Error::new("cannot import the model").cause(cause).remedy(remedy)
 }
 
@@ -95,15 +100,20 @@ fn parse(bytes: &[u8]) -> Result<File<'_>> {
         return Err(damaged(format!("its schema version is {}, not {VERSION}", model.version())));
     }
     let graphs = model.subgraphs().ok_or_else(|| damaged("there is no graph in it"))?;
-    if graphs.len() != 1 {
-        return Err(unsupported(
-            format!("it has {} subgraphs: control flow, or initialization of variables", graphs.len()),
-            "export a model without state and control flow",
-        ));
+    if graphs.is_empty() {
+        return Err(damaged("there is no graph in it"));
     }
     let graph = graphs.get(0);
-    let tensors = tensors(&model, &graph)?;
-    let nodes = nodes(&model, &graph, tensors.len())?;
+    let (tensors, nodes) = parts(&model, &graph)?;
+    let once = called_once(&nodes, graphs.len())?;
+    if once.len() + 1 != graphs.len() {
+        return Err(unsupported(
+            format!("it has {} subgraphs: control flow, or several signatures", graphs.len()),
+            "export a model without control flow and with one signature",
+        ));
+    }
+    let initialization = once.into_iter().map(|g| parts(&model, &graphs.get(g))).collect::<Result<_>>()?;
+    let variables = state::variables(&tensors, &nodes, initialization)?;
     let ends = |which: &str, list: Option<Vec<i32>>| match indices(list, tensors.len())? {
         list if list.is_empty() || list.len() > u16::MAX.into() => {
             Err(damaged(format!("the graph has {} {which}", list.len())))
@@ -112,9 +122,28 @@ fn parse(bytes: &[u8]) -> Result<File<'_>> {
     };
     let inputs = ends("inputs", graph.inputs().map(|v| v.iter().collect()))?;
     let outputs = ends("outputs", graph.outputs().map(|v| v.iter().collect()))?;
-    let file = File { tensors, nodes, inputs, outputs };
+    let file = File { tensors, nodes, inputs, outputs, variables };
     check_order(&file)?;
     Ok(file)
+}
+
+/// A graph's tensors and operators.
+fn parts<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<(Vec<Tensor<'a>>, Vec<Node<'a>>)> {
+    let tensors = tensors(model, graph)?;
+    let nodes = nodes(model, graph, tensors.len())?;
+    Ok((tensors, nodes))
+}
+
+/// The graphs that initialize variables.
+fn called_once(nodes: &[Node<'_>], graphs: usize) -> Result<BTreeSet<usize>> {
+    let calls = nodes.iter().filter(|n| n.code == BuiltinOperator::CALL_ONCE);
+    let graph = |node: &Node<'_>| {
+        let options = node.options.builtin_options_as_call_once_options();
+        let index = options.and_then(|o| usize::try_from(o.init_subgraph_index()).ok());
+        let index = index.filter(|i| (1..graphs).contains(i));
+        index.ok_or_else(|| damaged(format!("operator {} calls no graph", node.index)))
+    };
+    calls.map(graph).collect()
 }
 
 /// Verification errors go on with a trace.
@@ -141,12 +170,6 @@ fn tensors<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<Vec<Te
         let dims: Option<Vec<usize>> =
             tensor.shape().into_iter().flatten().map(|d| usize::try_from(d).ok()).collect();
         let dims = dims.ok_or_else(|| damaged(format!("tensor \"{name}\" has a negative dimension")))?;
-        if tensor.is_variable() {
-            return Err(unsupported(
-                format!("the tensor \"{name}\" is a variable"),
-                "export a model without state",
-            ));
-        }
         if tensor.sparsity().is_some() {
             return Err(unsupported(
                 format!("the constant \"{name}\" is stored sparsely"),
@@ -163,6 +186,7 @@ fn tensors<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>) -> Result<Vec<Te
             scales: quantization.and_then(|q| q.scale()).map(|v| v.iter().collect()).unwrap_or_default(),
             zeros: quantization.and_then(|q| q.zero_point()).map(|v| v.iter().collect()).unwrap_or_default(),
             axis: quantization.and_then(|q| usize::try_from(q.quantized_dimension()).ok()).unwrap_or(0),
+            variable: tensor.is_variable(),
             data: buffer.data().map(|d| d.bytes()).filter(|d| !d.is_empty()),
             name,
             dims,
@@ -232,7 +256,8 @@ fn nodes<'a>(model: &tflite::Model<'a>, graph: &SubGraph<'a>, tensors: usize) ->
 
 /// Every computed tensor is made once, by an operator in front of those that read it.
 fn check_order(file: &File<'_>) -> Result<()> {
-    let mut made: Vec<bool> = file.tensors.iter().map(|t| t.data.is_some()).collect();
+    let given = |tensor: &Tensor<'_>| tensor.data.is_some() || tensor.variable;
+    let mut made: Vec<bool> = file.tensors.iter().map(given).collect();
     let make = |made: &mut Vec<bool>, t: usize| match std::mem::replace(&mut made[t], true) {
         true => Err(damaged(format!("tensor \"{}\" is made twice", file.tensors[t].name))),
         false => Ok(()),

@@ -1,7 +1,7 @@
 //! Operators to steps: what all families of operators share. Each family has a file beside this one.
 
 use super::file::{File, Node, Tensor};
-use super::{operators, unsigned};
+use super::{operators, state, unsigned};
 use crate::error::{Error, Result};
 use crate::ir::short_name;
 use crate::program::{self, Operand, Program, Step};
@@ -18,13 +18,14 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
             .remedy("quantize it to int8, or export the float network as ONNX for mote to quantize"));
     }
     let places = vec![None; file.tensors.len()];
-    let mut lowering = Lowering { file, program: Program::default(), places };
+    let mut lowering = Lowering { file, program: Program::default(), places, values: Vec::new() };
     for &t in &file.inputs {
         let tensor = lowering.tensor(t).map_err(|cause| end_error(file, "input", t, cause))?;
         lowering.program.tensors.push(tensor);
         lowering.places[t] = Some(lowering.program.tensors.len() - 1);
     }
     lowering.program.inputs = file.inputs.len();
+    state::begin(&mut lowering)?;
     file.inputs.iter().for_each(|&t| lowering.signed(t));
     let mut refusals = Vec::new();
     for node in &file.nodes {
@@ -43,6 +44,7 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
         let end = lowering.unsigned(t, place);
         lowering.program.outputs.push(end);
     }
+    state::finish(&mut lowering.program, &lowering.values);
     Ok(lowering.program)
 }
 
@@ -95,6 +97,8 @@ pub(super) struct Lowering<'a> {
     pub(super) program: Program,
     /// Which tensor of the program holds each tensor of the file.
     pub(super) places: Vec<Option<usize>>,
+    /// Which tensor of the program holds each variable at this moment.
+    pub(super) values: Vec<usize>,
 }
 
 impl<'a> Lowering<'a> {
@@ -209,7 +213,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The tensor of the program that holds one of the file; or why there is none.
-    fn tensor(&self, t: usize) -> Result<program::Tensor, String> {
+    pub(super) fn tensor(&self, t: usize) -> Result<program::Tensor, String> {
         let tensor = &self.file.tensors[t];
         let (dtype, quant) = match tensor.kind {
             TensorType::INT8 | TensorType::UINT8 => (DType::I8, quant(tensor)?),

@@ -2,7 +2,7 @@
 
 use super::file::Node;
 use super::lower::Lowering;
-use super::{dense, elementwise, layout, reduce, resize, table, window};
+use super::{dense, elementwise, layout, reduce, resize, state, table, window};
 use crate::error::Result;
 use tract_tflite::tflite::BuiltinOperator;
 
@@ -36,7 +36,9 @@ macro_rules! operators {
 pub(super) static OPERATORS: &[Row] = operators! {
     ADD elementwise::add, "double", "up to four dimensions, with broadcasting";
     ARG_MAX reduce::arg_max, "none", "along the last axis, int32";
+    ASSIGN_VARIABLE state::assign, "none", "a variable of one shape and scale";
     AVERAGE_POOL_2D window::average_pool, "mean half away from zero", "";
+    CALL_ONCE state::nothing, "none", "assigns constants to variables";
     CONCATENATION layout::concat, "none", "up to 8 tensors at the output's scale";
     CONV_2D window::conv, "double", "constant int8 weights; groups, dilation";
     DEPTHWISE_CONV_2D window::depthwise, "double", "constant int8 weights; depth multiplier, dilation";
@@ -55,6 +57,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     PAD layout::pad, "none", "constant amounts";
     PADV2 layout::pad_v2, "none", "constant amounts and value";
     QUANTIZE elementwise::quantize, "double", "float to int8, or int8 to int8";
+    READ_VARIABLE state::read, "none", "";
     REDUCE_MAX reduce::max, "none", "over rows and columns";
     RELU table::relu, "double", "";
     RELU6 table::relu6, "double", "";
@@ -67,6 +70,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     SUB elementwise::sub, "double", "as ADD, the second operand not constant";
     TANH table::tanh, "float table", "";
     TRANSPOSE layout::transpose, "none", "constant order";
+    VAR_HANDLE state::nothing, "none", "";
 };
 
 /// The row of a node's operator, if it is supported.

@@ -53,6 +53,8 @@ pub(crate) struct Model {
     steps: Vec<Step>,
     inputs: Vec<i32>,
     outputs: Vec<i32>,
+    /// The graph that is called once, where there is one.
+    once: Option<Box<Model>>,
 }
 
 impl Model {
@@ -133,6 +135,49 @@ impl Model {
         self
     }
 
+    /// An operator without outputs.
+    fn effect(&mut self, code: BuiltinOperator, inputs: &[i32], options: Options) {
+        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: Vec::new(), options: Some(options) });
+    }
+
+    /// The handle of a variable.
+    pub(crate) fn variable(&mut self, name: &'static str) -> i32 {
+        let handle = self.other(TensorType::RESOURCE, &[]);
+        let write = move |b: &mut FlatBufferBuilder<'static>| {
+            let shared_name = Some(b.create_string(name));
+            VarHandleOptions::create(b, &VarHandleOptionsArgs { container: None, shared_name })
+                .as_union_value()
+        };
+        let options: Options = (BuiltinOptions::VarHandleOptions, Rc::new(write));
+        self.op(BuiltinOperator::VAR_HANDLE, &[], handle, Some(options));
+        handle
+    }
+
+    /// The handle of a variable that holds these values at the start; to be made in front of all operators.
+    pub(crate) fn initialized(&mut self, name: &'static str, dims: &[i32], q: Q, values: &[i8]) -> i32 {
+        if self.once.is_none() {
+            let once = options!(CallOnceOptions, CallOnceOptionsArgs { init_subgraph_index: 1 });
+            self.effect(BuiltinOperator::CALL_ONCE, &[], once);
+        }
+        let once = self.once.get_or_insert_default();
+        let (handle, value) = (once.variable(name), once.constant(dims, q, values));
+        once.assign(handle, value);
+        self.variable(name)
+    }
+
+    /// What a variable holds at this moment.
+    pub(crate) fn read(&mut self, handle: i32, dims: &[i32], q: Q) -> i32 {
+        let value = self.value(dims, q);
+        let options = options!(ReadVariableOptions, ReadVariableOptionsArgs {});
+        self.op(BuiltinOperator::READ_VARIABLE, &[handle], value, Some(options));
+        value
+    }
+
+    pub(crate) fn assign(&mut self, handle: i32, value: i32) {
+        let options = options!(AssignVariableOptions, AssignVariableOptionsArgs {});
+        self.effect(BuiltinOperator::ASSIGN_VARIABLE, &[handle, value], options);
+    }
+
     pub(crate) fn output(&mut self, t: i32) -> &mut Self {
         self.outputs.push(t);
         self
@@ -155,35 +200,55 @@ impl Model {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut b = FlatBufferBuilder::new();
         let mut buffers = vec![Buffer::create(&mut b, &BufferArgs::default())];
+        let mut codes = Vec::new();
+        let mut graphs = vec![self.graph(&mut b, &mut buffers, &mut codes)];
+        graphs.extend(self.once.iter().map(|once| once.graph(&mut b, &mut buffers, &mut codes)));
+        let args = ModelArgs {
+            version: 3,
+            operator_codes: Some(b.create_vector(&codes)),
+            subgraphs: Some(b.create_vector(&graphs)),
+            buffers: Some(b.create_vector(&buffers)),
+            ..Default::default()
+        };
+        let model = tract_tflite::tflite::Model::create(&mut b, &args);
+        b.finish(model, Some("TFL3"));
+        b.finished_data().to_vec()
+    }
+
+    fn graph(
+        &self,
+        b: &mut FlatBufferBuilder<'static>,
+        buffers: &mut Vec<WIPOffset<Buffer<'static>>>,
+        codes: &mut Vec<WIPOffset<OperatorCode<'static>>>,
+    ) -> WIPOffset<SubGraph<'static>> {
         let mut tensors = Vec::new();
         for value in &self.values {
             let buffer = if value.data.is_empty() { 0 } else { buffers.len() as u32 };
             if buffer > 0 {
                 let data = Some(b.create_vector(&value.data));
-                buffers.push(Buffer::create(&mut b, &BufferArgs { data }));
+                buffers.push(Buffer::create(b, &BufferArgs { data }));
             }
-            tensors.push(tensor(&mut b, value, buffer));
+            tensors.push(tensor(b, value, buffer));
         }
-        let mut codes = Vec::new();
         let mut operators = Vec::new();
-        for (index, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             let args = OperatorCodeArgs {
                 deprecated_builtin_code: step.code.0.min(127) as i8,
                 builtin_code: step.code,
                 version: 1,
                 ..Default::default()
             };
-            codes.push(OperatorCode::create(&mut b, &args));
-            let options = step.options.as_ref().map(|(kind, write)| (*kind, write(&mut b)));
+            codes.push(OperatorCode::create(b, &args));
+            let options = step.options.as_ref().map(|(kind, write)| (*kind, write(b)));
             let args = OperatorArgs {
-                opcode_index: index as u32,
+                opcode_index: codes.len() as u32 - 1,
                 inputs: Some(b.create_vector(&step.inputs)),
                 outputs: Some(b.create_vector(&step.outputs)),
                 builtin_options_type: options.map_or(BuiltinOptions::NONE, |o| o.0),
                 builtin_options: options.map(|o| o.1),
                 ..Default::default()
             };
-            operators.push(Operator::create(&mut b, &args));
+            operators.push(Operator::create(b, &args));
         }
         let graph = SubGraphArgs {
             tensors: Some(b.create_vector(&tensors)),
@@ -192,17 +257,7 @@ impl Model {
             operators: Some(b.create_vector(&operators)),
             ..Default::default()
         };
-        let graph = SubGraph::create(&mut b, &graph);
-        let args = ModelArgs {
-            version: 3,
-            operator_codes: Some(b.create_vector(&codes)),
-            subgraphs: Some(b.create_vector(&[graph])),
-            buffers: Some(b.create_vector(&buffers)),
-            ..Default::default()
-        };
-        let model = tract_tflite::tflite::Model::create(&mut b, &args);
-        b.finish(model, Some("TFL3"));
-        b.finished_data().to_vec()
+        SubGraph::create(b, &graph)
     }
 }
 

@@ -8,6 +8,7 @@ mod layout;
 mod oracle;
 mod refusals;
 mod resize;
+mod state;
 mod unsigned;
 mod window;
 
@@ -51,7 +52,7 @@ fn cases() -> Vec<Case> {
     let int8 = [window::cases(), elementwise::cases(), layout::cases(), resize::cases()];
     let int8: Vec<Case> = int8.into_iter().flatten().collect();
     let twins: Vec<Case> = int8.iter().filter_map(unsigned::twin).collect();
-    int8.into_iter().chain(twins).chain(unsigned::cases()).collect()
+    int8.into_iter().chain(twins).chain(unsigned::cases()).chain(state::cases()).collect()
 }
 
 /// The bytes of a mote model.
@@ -66,17 +67,21 @@ fn input(model: &Model<'_>, random: &mut Random) -> Vec<u8> {
     (0..length).map(|_| random.next() as u8).collect()
 }
 
-fn run(model: &Model<'_>, input: &[u8]) -> Vec<u8> {
+/// The outputs of one inference after the other.
+fn run_all(model: &Model<'_>, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(model, &mut arena).expect("room");
-    let mut rest = input;
-    for (i, info) in model.inputs().enumerate() {
-        let (mine, others) = rest.split_at(info.bytes());
-        session.input_mut(i).expect("an input").bytes_mut().copy_from_slice(mine);
-        rest = others;
-    }
-    session.run();
-    session.outputs().flat_map(|o| o.bytes().to_vec()).collect()
+    let mut run = |input: &Vec<u8>| {
+        let mut rest = &input[..];
+        for (i, info) in model.inputs().enumerate() {
+            let (mine, others) = rest.split_at(info.bytes());
+            session.input_mut(i).expect("an input").bytes_mut().copy_from_slice(mine);
+            rest = others;
+        }
+        session.run();
+        session.outputs().flat_map(|o| o.bytes().to_vec()).collect()
+    };
+    inputs.iter().map(&mut run).collect()
 }
 
 #[test]
@@ -85,10 +90,10 @@ fn every_operator_is_what_wide_integers_say() {
         let bytes = convert(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let model = Model::new_checked(&bytes).expect("a model");
         let mut random = Random::new(11);
-        for _ in 0..20 {
-            let input = input(&model, &mut random);
+        let inputs: Vec<Vec<u8>> = (0..20).map(|_| input(&model, &mut random)).collect();
+        for (input, ours) in inputs.iter().zip(run_all(&model, &inputs)) {
             let signed: Vec<i8> = input.iter().map(|&b| b as i8).collect();
-            let (ours, expected) = (run(&model, &input), (case.oracle)(&signed));
+            let expected = (case.oracle)(&signed);
             assert_eq!(ours.len(), expected.len(), "{}", case.name);
             let close = |(&a, &b): (&u8, &u8)| (a as i8).abs_diff(b as i8) <= case.slack;
             assert!(ours.iter().zip(&expected).all(close), "{}: {ours:?} {expected:?}", case.name);
@@ -108,7 +113,7 @@ fn every_operator_gives_the_bits_of_litert() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), &case.bytes).expect("room");
         let Some(expected) = litert::outputs(file.path(), &inputs, &[]) else { return };
-        let ours: Vec<Vec<u8>> = inputs.iter().map(|i| run(&model, i)).collect();
+        let ours = run_all(&model, &inputs);
         let pairs = ours.concat().into_iter().zip(expected.concat());
         let differ = pairs.filter(|(a, b)| a != b).count();
         println!("{}: {differ} of {} bytes differ", case.name, expected.concat().len());
