@@ -110,6 +110,12 @@ impl<'a> Io<'a> {
         bytemuck::cast_slice(self.bytes(c))
     }
 
+    /// Constant 16-bit values, read in place like those of 32.
+    #[inline(always)]
+    pub fn u16s(&self, c: Const) -> &'a [u16] {
+        bytemuck::try_cast_slice(self.bytes(c)).unwrap_or(&[])
+    }
+
     /// Constant 32-bit values, read in place: constants are aligned and little-endian.
     #[inline(always)]
     pub fn i32s(&self, c: Const) -> &'a [i32] {

@@ -107,7 +107,7 @@ fn scratch_is_needed_by_products_only() {
         let packs = match step.op {
             Op::Conv2dAsymmetric(p) => p.layer.kh * p.layer.kw > 1,
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::DepthwiseConv2dAsymmetric(_) => true,
-            Op::FullyConnected(_) => true,
+            Op::FullyConnected(_) | Op::TransposeConv2d(_) => true,
             _ => false,
         };
         assert_eq!(scratch(&step.op, &shape, &shape) > 0, packs, "{}", step.op.name());

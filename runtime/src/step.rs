@@ -105,6 +105,9 @@ pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
         | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: p, .. }) => {
             outputs * u64::from(p.kh) * u64::from(p.kw)
         }
+        Op::TransposeConv2d(p) => {
+            x.elements() as u64 * u64::from(p.kh) * u64::from(p.kw) * y.channels() as u64
+        }
         Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) => outputs * x.channels() as u64,
         _ => 0,
     }

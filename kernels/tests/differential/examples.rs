@@ -401,3 +401,92 @@ pub(crate) fn resize() {
     let [half, quarter] = [0.5f32, 0.25].map(|f| f.to_bits() as i32);
     assert_eq!(resize(Rounding::Float, half, quarter), [-4, 0]);
 }
+
+pub(crate) fn strided_copy() {
+    // Rows from last to first, of each every second column.
+    let op = StridedCopy { start: 5, dims: [1, 1, 1, 1, 2, 2], steps: [0, 0, 0, 0, -5, 2] };
+    let x = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    let y = unary(Builder::default(), Op::StridedCopy(op), (&[2, 5], 0, &x), (&[2, 2], 0));
+    assert_eq!(y, [6, 8, 1, 3]);
+    // A step of 0 repeats.
+    let op = StridedCopy { start: 1, dims: [1, 1, 1, 1, 2, 3], steps: [0, 0, 0, 0, 1, 0] };
+    let y = unary(Builder::default(), Op::StridedCopy(op), (&[3], 0, &[1, 2, 3]), (&[6], 0));
+    assert_eq!(y, [2, 2, 2, 3, 3, 3]);
+}
+
+pub(crate) fn gather() {
+    let mut b = Builder::default();
+    let op = Op::Gather(Gather { axis: 1, indices: b.i8s(&[2, 0, 0, 0, 2, 0]) });
+    let y = unary(b, op, (&[2, 3], 0, &[1, 2, 3, 4, 5, 6]), (&[2, 3], 0));
+    assert_eq!(y, [3, 1, 3, 6, 4, 6]);
+}
+
+pub(crate) fn maximum() {
+    let y =
+        binary(Op::Maximum(Maximum {}), (&[2, 2], 0, &[-1, 2, 3, -4]), (&[1, 2], 0, &[0, 1]), (&[2, 2], 0));
+    assert_eq!(y, [0, 2, 3, 1]);
+}
+
+pub(crate) fn minimum() {
+    let y =
+        binary(Op::Minimum(Minimum {}), (&[2, 2], 0, &[-1, 2, 3, -4]), (&[1, 2], 0, &[0, 1]), (&[2, 2], 0));
+    assert_eq!(y, [-1, 1, 0, -4]);
+}
+
+pub(crate) fn prelu() {
+    // Values less 1; those below zero times the factor less 2, halved, half up.
+    let op = Prelu { positive: power(0), negative: power(-1), round: Rounding::Single };
+    let y =
+        binary(Op::Prelu(op), (&[1, 4], 1, &[1, 6, -2, -128]), (&[1, 4], 2, &[9, 9, 3, 127]), (&[1, 4], 3));
+    assert_eq!(y, [3, 5 + 3, -1 + 3, -128]);
+}
+
+pub(crate) fn transpose_conv2d() {
+    // Kernel 3, stride 2, one column cut off: inputs 1 and 2 (less the zero point 10) over weights 1, 10, 100 give
+    // 1, 10, 102, 20, 200, of which all but the first are left. Phase 0 has the taps 0 and 2, phase 1 tap 1.
+    let mut b = Builder::default();
+    let op = TransposeConv2d {
+        kh: 1,
+        kw: 3,
+        stride: Stride { h: 1, w: 2 },
+        top: 0,
+        left: 1,
+        weights: b.i8s(&[1, 100, 10]),
+        bias: b.i32s(&[-10 * 101, -10 * 10]),
+        requant: ones(&mut b, 1),
+    };
+    let y = unary(b, Op::TransposeConv2d(op), (&[1, 1, 2, 1], 10, &[11, 12]), (&[1, 1, 5, 1], -100));
+    assert_eq!(y, [10 - 100, 102 - 100, 20 - 100, 100, -100]);
+}
+
+pub(crate) fn l2_norm() {
+    // Less 1: 3 and −4, over 5; then zeros; then a value alone.
+    let x = [4, -3, 1, 1, 101, 1];
+    let y = unary(Builder::default(), Op::L2Norm(L2Norm {}), (&[3, 2], 1, &x), (&[3, 2], 0));
+    assert_eq!(y, [77, -102, 0, 0, 127, 0]);
+}
+
+pub(crate) fn top_k() {
+    let x = [(DType::I8, &[2u32, 4][..], 0, signed(&[1, 7, 7, -128, -128, -128, 0, -128]))];
+    let top = |y: DType| run(Builder::default(), Op::TopK(TopK {}), &x, (y, &[2, 3], 0));
+    assert_eq!(top(DType::I8), signed(&[7, 7, 1, 0, -128, -128]));
+    let indices: Vec<u8> = [1, 2, 0, 2, 0, 1].iter().flat_map(|i: &u32| i.to_le_bytes()).collect();
+    assert_eq!(top(DType::I32), indices);
+}
+
+pub(crate) fn cast() {
+    let cast = |from, x: Vec<u8>, to, n: u32| {
+        run(Builder::default(), Op::Cast(Cast { from, to }), &[(from, &[n], 0, x)], (to, &[n], 0))
+    };
+    let words = |v: &[i32]| v.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let reals = |v: &[f32]| v.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    assert_eq!(cast(DType::I8, vec![0xFF, 5], DType::I32, 2), words(&[-1, 5]));
+    assert_eq!(cast(DType::U8, vec![0xFF, 5], DType::F32, 2), reals(&[255.0, 5.0]));
+    assert_eq!(cast(DType::I32, words(&[300, -1]), DType::I8, 2), [44, 0xFF]);
+    assert_eq!(cast(DType::I32, words(&[70_000, -1]), DType::I16, 2), [0x70, 0x11, 0xFF, 0xFF]);
+    assert_eq!(cast(DType::I16, vec![0x70, 0x11], DType::I8, 1), [0x70]);
+    let x = reals(&[-1.9, 1e9, f32::NAN, -3e9]);
+    assert_eq!(cast(DType::F32, x.clone(), DType::I8, 4), signed(&[-1, 127, 127, -128]));
+    assert_eq!(cast(DType::F32, x.clone(), DType::U8, 4), [0, 255, 255, 0]);
+    assert_eq!(cast(DType::F32, x, DType::I32, 4), words(&[-1, 1_000_000_000, i32::MAX, i32::MIN]));
+}

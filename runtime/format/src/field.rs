@@ -1,6 +1,7 @@
 //! The kinds of value that an operator's parameters are made of, and how each is stored. Not the operators.
 
 use crate::bytes::{f32_at, i32_at, u8_at, u16_at, u32_at};
+use crate::tensor::DType;
 
 /// A parameter that has a fixed number of bytes in a step record.
 pub(crate) trait Field: Sized {
@@ -108,6 +109,17 @@ impl Field for Rounding {
     const SIZE: usize = 1;
     fn get(bytes: &[u8], at: usize) -> Option<Self> {
         [Self::Double, Self::Single, Self::Float].get(usize::from(u8_at(bytes, at)?)).copied()
+    }
+    #[cfg(feature = "alloc")]
+    fn put(&self, out: &mut alloc::vec::Vec<u8>) {
+        out.push(*self as u8);
+    }
+}
+
+impl Field for DType {
+    const SIZE: usize = 1;
+    fn get(bytes: &[u8], at: usize) -> Option<Self> {
+        Self::from_code(u8_at(bytes, at)?)
     }
     #[cfg(feature = "alloc")]
     fn put(&self, out: &mut alloc::vec::Vec<u8>) {

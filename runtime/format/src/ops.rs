@@ -7,6 +7,7 @@
 use crate::error::Reason;
 use crate::field::{Const, Field, Pads, Requant, Rounding, Scale, Stride, record};
 use crate::rules::{Check, Operands};
+use crate::tensor::DType;
 
 /// One row of [`OPERATOR_TABLE`].
 #[derive(Debug, Clone, Copy)]
@@ -357,6 +358,81 @@ operators! { $
         cols: Const,
         /// How the mixture is rounded.
         round: Rounding,
+    }
+
+    /// Elements taken at regular steps, along dimensions of its own: element `i` of the walk over `dims` is element
+    /// `start + Σ i[d]·steps[d]` of the input, and the walk's order is the output's.
+    21 StridedCopy strided_copy [1, 1] {
+        /// Where the walk begins, in elements of the input.
+        start: u32,
+        /// How often each step is taken, outermost first; as many elements as the output has.
+        dims: [u32; 6],
+        /// Elements of the input from one to the next along each dimension; may be negative.
+        steps: [i32; 6],
+    }
+
+    /// Slices of the input along one dimension, in the order of a list.
+    22 Gather gather [1, 1] {
+        /// The dimension.
+        axis: u8,
+        /// `u16` each.
+        indices: Const,
+    }
+
+    /// The larger of each two elements, at one scale; an input may repeat along dimensions where it has length 1.
+    23 Maximum maximum [2, 2] {}
+
+    /// The smaller of each two elements, at one scale; an input may repeat along dimensions where it has length 1.
+    24 Minimum minimum [2, 2] {}
+
+    /// Values of at least zero at another scale, values below zero times the second input, which may repeat along
+    /// dimensions where it has length 1.
+    25 Prelu prelu [2, 2] {
+        /// Multiplier of values of at least zero.
+        positive: Scale,
+        /// Multiplier of products.
+        negative: Scale,
+        /// The rounding profile.
+        round: Rounding,
+    }
+
+    /// Transposed convolution over NHWC: each input pixel, times the weights, is added to a window of the output.
+    /// Output row `o` and tap `t` meet at input row `(o + top − t) / stride`, where that is whole. The weights are cut
+    /// by `t mod stride`, rows before columns: for each such phase `[out][taps down][taps across][in]`.
+    26 TransposeConv2d transpose_conv2d [1, 1] {
+        /// Kernel height, at least the stride.
+        kh: u16,
+        /// Kernel width, at least the stride.
+        kw: u16,
+        /// Output rows and columns from one input pixel to the next.
+        stride: Stride,
+        /// Rows cut off above, less than `kh`.
+        top: u16,
+        /// Columns cut off at the left, less than `kw`.
+        left: u16,
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per phase and output channel; holds −zero·Σw of the phase.
+        bias: Const,
+        /// Sums to int8.
+        requant: Requant,
+    }
+
+    /// Each row of the last dimension divided by its length, at scale 1/128 and zero point 0, in the fixed-point steps
+    /// of TFLite.
+    27 L2Norm l2_norm [1, 1] {}
+
+    /// The largest values along the last dimension in descending order, the first of equals first: the values where
+    /// the output is int8, their indices where it is `i32`.
+    28 TopK top_k [1, 1] {}
+
+    /// Numbers of one type as those of another, whatever their scales: integers wrap, floats are cut and held inside
+    /// the range.
+    29 Cast cast [1, 1] {
+        /// Type of the input.
+        from: DType,
+        /// Type of the output.
+        to: DType,
     }
 
     /// Convolution with weights that have a zero point: the sums are Σx·(w − `weight_zero`).

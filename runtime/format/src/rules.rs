@@ -81,6 +81,9 @@ impl Op {
             self,
             Op::Add(_)
                 | Op::Mul(_)
+                | Op::Maximum(_)
+                | Op::Minimum(_)
+                | Op::Prelu(_)
                 | Op::Reshape(_)
                 | Op::Lut(_)
                 | Op::Clamp(_)

@@ -34,7 +34,7 @@ fn check_all(op: &str, cases: impl IntoIterator<Item = Case>) {
 /// The parameters of the first step with this operator.
 macro_rules! edit {
     ($name:ident, $($field:ident).+ = $value:expr) => {
-        |w| {
+        |w: &mut ModelWriter| {
             let found = w.steps.iter_mut().find_map(|s| match &mut s.op {
                 Op::$name(p) => Some(p),
                 _ => None,
@@ -97,4 +97,132 @@ fn resize() {
             ),
         ],
     );
+}
+
+#[test]
+fn strided_copy() {
+    const OP: &str = "StridedCopy";
+    check_all(
+        OP,
+        [
+            Case("type", |w| output(w, OP).dtype = DType::I32, Reason::DType),
+            Case("count", |w| output(w, OP).dims[1] = 2, Reason::Shape),
+            Case("no steps at all", edit!(StridedCopy, dims = [0, 1, 1, 3, 2, 4]), Reason::Shape),
+            Case("count wraps", edit!(StridedCopy, dims = [1 << 31, 2, 1, 3, 2, 4]), Reason::Parameter),
+            Case("begins outside", edit!(StridedCopy, start = 48), Reason::Parameter),
+            Case("ends behind the input", edit!(StridedCopy, start = 13), Reason::Parameter),
+            Case("reaches before the input", edit!(StridedCopy, start = 7), Reason::Parameter),
+            Case("steps too long", edit!(StridedCopy, steps = [0, 0, 0, 17, -8, 1]), Reason::Parameter),
+            Case(
+                "steps as long as numbers go",
+                edit!(StridedCopy, steps = [i32::MAX, i32::MIN, 0, i32::MAX, i32::MIN, i32::MAX]),
+                Reason::Parameter,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn gather() {
+    const OP: &str = "Gather";
+    check_all(
+        OP,
+        [
+            Case("type", |w| output(w, OP).dtype = DType::F32, Reason::DType),
+            Case("axis", edit!(Gather, axis = 4), Reason::Parameter),
+            Case("no whole slices", |w| output(w, OP).dims[3] = 3, Reason::Shape),
+            Case("too few indices", |w| output(w, OP).dims[1] = 3, Reason::Constant),
+            Case("indices misaligned", edit!(Gather, indices.at = 2), Reason::Constant),
+            Case(
+                "index outside",
+                |w| {
+                    let indices = w.constant(&[0, 0, 3, 0]);
+                    w.steps.iter_mut().for_each(|step| {
+                        if let Op::Gather(p) = &mut step.op {
+                            p.indices = indices;
+                        }
+                    });
+                },
+                Reason::Parameter,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn transpose_conv2d() {
+    const OP: &str = "TransposeConv2d";
+    check_all(
+        OP,
+        [
+            Case("rank", |w| output(w, OP).dims = vec![4, 4, 3], Reason::Shape),
+            Case("images", |w| output(w, OP).dims[0] = 2, Reason::Shape),
+            Case("stride 0", edit!(TransposeConv2d, stride.h = 0), Reason::Parameter),
+            Case("stride wider than the kernel", edit!(TransposeConv2d, stride.w = 3), Reason::Parameter),
+            Case("rows cut", edit!(TransposeConv2d, top = 3), Reason::Parameter),
+            Case("columns cut", edit!(TransposeConv2d, left = 2), Reason::Parameter),
+            Case("weights", edit!(TransposeConv2d, kh = 4), Reason::Constant),
+            Case("bias of one phase", edit!(TransposeConv2d, bias.len = 12), Reason::Constant),
+            Case("multipliers", edit!(TransposeConv2d, requant.mult.len = 8), Reason::Constant),
+            Case("channels", |w| output(w, OP).dims[3] = 4, Reason::Constant),
+        ],
+    );
+}
+
+#[test]
+fn comparisons_and_slopes() {
+    check_all("Maximum", [Case("shape", |w| output(w, "Maximum").dims = vec![3, 2], Reason::Shape)]);
+    check_all(
+        "Minimum",
+        [
+            Case("type", |w| output(w, "Minimum").dtype = DType::I32, Reason::DType),
+            Case(
+                "input repeats beyond the output",
+                |w| output(w, "Minimum").dims = vec![1, 3],
+                Reason::Shape,
+            ),
+        ],
+    );
+    check_all(
+        "Prelu",
+        [
+            Case("input repeats", |w| output(w, "Prelu").dims = vec![2, 1], Reason::Shape),
+            Case("exponent", edit!(Prelu, positive.shift = 31), Reason::Parameter),
+            Case("multiplier below zero", edit!(Prelu, negative.mult = -1), Reason::Parameter),
+        ],
+    );
+}
+
+#[test]
+fn rows_and_numbers() {
+    check_all("L2Norm", [Case("shape", |w| output(w, "L2Norm").dims = vec![6], Reason::Shape)]);
+    check_all(
+        "TopK",
+        [
+            Case("type", |w| output(w, "TopK").dtype = DType::F32, Reason::DType),
+            Case("more than there are", |w| output(w, "TopK").dims = vec![2, 4], Reason::Shape),
+            Case("rows", |w| output(w, "TopK").dims = vec![3, 2], Reason::Shape),
+        ],
+    );
+    check_all(
+        "Cast",
+        [
+            Case("from another type", edit!(Cast, from = DType::U8), Reason::DType),
+            Case("to another type", edit!(Cast, to = DType::I32), Reason::DType),
+            Case("shape", |w| output(w, "Cast").dims = vec![48], Reason::Shape),
+        ],
+    );
+}
+
+#[test]
+fn rows_whose_squares_leave_32_bits() {
+    for (length, accepted) in [(33_025, true), (33_026, false)] {
+        let mut b = common::builder::Builder::default();
+        let q = common::builder::quant(1.0, 0);
+        let x = b.input("x", DType::I8, &[length], q);
+        let y = b.step(Op::L2Norm(L2Norm {}), &[x], (DType::I8, &[length], q), 0);
+        b.output(y);
+        let reason = Model::new_checked(&b.finish()).err().map(|e| e.reason);
+        assert_eq!(reason, (!accepted).then_some(Reason::Shape));
+    }
 }

@@ -4,15 +4,20 @@ use super::*;
 
 /// A step of two int8 inputs, either of which may repeat or be a constant of the model.
 fn binary(d: &mut Draw<'_>, op: Op) -> Case {
+    let repeats = d.once_in(2);
+    repeating(d, op, [repeats; 2])
+}
+
+/// The same, where it is given which of the inputs may repeat.
+fn repeating(d: &mut Draw<'_>, op: Op, repeats: [bool; 2]) -> Case {
     let mut b = Builder::default();
     let y = dims(d, 0, 4, 7);
     let y: Vec<u32> = y.iter().map(|&n| if d.once_in(4) { n + 20 } else { n }).take(4).collect();
-    let repeats = d.once_in(2);
     let first = d.bytes(volume(&y));
     let mut inputs = Vec::new();
     let ids = [0, 1].map(|i| {
         let mut x = y.clone();
-        if repeats {
+        if repeats[i] {
             x.iter_mut().for_each(|n| *n = if d.once_in(3) { 1 } else { *n });
         }
         let bytes = if i == 0 && x == y { first.clone() } else { d.bytes(volume(&x)) };
@@ -132,4 +137,48 @@ pub(crate) fn flip_sign(d: &mut Draw<'_>) -> Case {
     let output = b.step(Op::FlipSign(FlipSign {}), &[input], (to, &x, quant(0.1, 3)), 0);
     b.output(output);
     Case::new(b, vec![Some(d.bytes(volume(&x)))])
+}
+
+pub(crate) fn maximum(d: &mut Draw<'_>) -> Case {
+    binary(d, Op::Maximum(Maximum {}))
+}
+
+pub(crate) fn minimum(d: &mut Draw<'_>) -> Case {
+    binary(d, Op::Minimum(Minimum {}))
+}
+
+pub(crate) fn prelu(d: &mut Draw<'_>) -> Case {
+    let round = d.rounding();
+    let (positive, negative) = (d.scale(round, 7), d.scale(round, 13));
+    let repeats = [false, d.once_in(2)];
+    repeating(d, Op::Prelu(Prelu { positive, negative, round }), repeats)
+}
+
+pub(crate) fn l2_norm(d: &mut Draw<'_>) -> Case {
+    let mut x = dims(d, 0, 3, 4);
+    x.push(d.pick(&[2, 1, 3, 16, 100, 1000]));
+    let zero = d.zero();
+    unary(d, Builder::default(), Op::L2Norm(L2Norm {}), &x, &x, quant(0.1, zero))
+}
+
+pub(crate) fn top_k(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let (rows, length) = (dims(d, 0, 3, 4), d.range(1, 30));
+    let x = [&rows[..], &[length]].concat();
+    let y = [&rows[..], &[d.range(1, length)]].concat();
+    let input = b.input("x", DType::I8, &x, quant(0.1, 0));
+    let dtype = d.pick(&[DType::I8, DType::I32]);
+    let output = b.step(Op::TopK(TopK {}), &[input], (dtype, &y, quant(1.0, 0)), 0);
+    b.output(output);
+    Case::new(b, vec![Some(d.bytes(volume(&x)))])
+}
+
+pub(crate) fn cast(d: &mut Draw<'_>) -> Case {
+    let mut b = Builder::default();
+    let x = dims(d, 0, 4, 5);
+    let [from, to] = [0; 2].map(|_| d.pick(&[DType::I8, DType::U8, DType::I16, DType::I32, DType::F32]));
+    let input = b.input("x", from, &x, quant(0.1, 0));
+    let output = b.step(Op::Cast(Cast { from, to }), &[input], (to, &x, quant(0.1, 0)), 0);
+    b.output(output);
+    Case::new(b, vec![Some(d.bytes(volume(&x) * from.size()))])
 }

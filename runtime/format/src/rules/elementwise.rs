@@ -3,7 +3,10 @@
 use super::{Check, Operands, bounds, require, scale};
 use crate::error::Reason;
 use crate::field::Rounding;
-use crate::ops::{Add, ArgMax, Clamp, Dequantize, FlipSign, Lut, Mul, Quantize, Requantize, Softmax};
+use crate::ops::{
+    Add, ArgMax, Cast, Clamp, Dequantize, FlipSign, L2Norm, Lut, Maximum, Minimum, Mul, Prelu, Quantize,
+    Requantize, Softmax, TopK,
+};
 use crate::tensor::{DType, TensorInfo};
 
 /// The output has the input's shape.
@@ -38,6 +41,26 @@ impl Mul {
         broadcast(io)?;
         bounds(self.min, self.max)?;
         scale(self.scale, self.round)
+    }
+}
+
+impl Maximum {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)
+    }
+}
+
+impl Minimum {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)
+    }
+}
+
+impl Prelu {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)?;
+        same(&io.x(0)?, &io.y)?;
+        [self.positive, self.negative].into_iter().try_for_each(|s| scale(s, self.round))
     }
 }
 
@@ -107,6 +130,33 @@ impl FlipSign {
         let x = io.x(0)?;
         let types = [x.dtype, io.y.dtype];
         require(types == [DType::U8, DType::I8] || types == [DType::I8, DType::U8], Reason::DType)?;
+        same(&x, &io.y)
+    }
+}
+
+impl L2Norm {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        // So many squares of at most 255² fit 31 bits.
+        require(x.shape.channels() <= 33_025, Reason::Shape)?;
+        same(&x, &y)
+    }
+}
+
+impl TopK {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = (io.x(0)?, io.y);
+        let types = x.dtype == DType::I8 && matches!(y.dtype, DType::I8 | DType::I32);
+        require(types, Reason::DType)?;
+        let (length, k) = (x.shape.channels(), y.shape.channels());
+        require(k <= length && x.shape.elements() / length == y.shape.elements() / k, Reason::Shape)
+    }
+}
+
+impl Cast {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == self.from && io.y.dtype == self.to, Reason::DType)?;
         same(&x, &io.y)
     }
 }

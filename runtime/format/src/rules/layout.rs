@@ -2,7 +2,7 @@
 
 use super::{Check, Operands, require};
 use crate::error::Reason;
-use crate::ops::{Concat, Pad, Reshape, Transpose};
+use crate::ops::{Concat, Gather, Pad, Reshape, StridedCopy, Transpose};
 use crate::tensor::DType;
 
 impl Concat {
@@ -57,5 +57,35 @@ impl Transpose {
             require(new && *from == length, Reason::Shape)?;
         }
         Ok(())
+    }
+}
+
+impl StridedCopy {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == io.y.dtype, Reason::DType)?;
+        let count = self.dims.iter().try_fold(1u32, |n, &d| n.checked_mul(d)).ok_or(Reason::Parameter)?;
+        require(count as usize == io.y.shape.elements(), Reason::Shape)?;
+        // The lowest and the highest element that the walk meets. All dimensions together have fewer than 2^31 steps.
+        let (mut low, mut high) = (i64::from(self.start), i64::from(self.start));
+        for (&dim, &step) in self.dims.iter().zip(&self.steps) {
+            let reach = i64::from(dim - 1) * i64::from(step);
+            (low, high) = (low + reach.min(0), high + reach.max(0));
+        }
+        require(low >= 0 && high < x.shape.elements() as i64, Reason::Parameter)
+    }
+}
+
+impl Gather {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let x = io.x(0)?;
+        require(x.dtype == io.y.dtype, Reason::DType)?;
+        let length = *x.shape.dims().get(usize::from(self.axis)).ok_or(Reason::Parameter)? as usize;
+        let slices = x.shape.elements() / length;
+        let count = io.y.shape.elements() / slices;
+        require(count * slices == io.y.shape.elements(), Reason::Shape)?;
+        io.constant(self.indices, count, 2)?;
+        let inside = |i: &[u8]| usize::from(u16::from_le_bytes([i[0], i[1]])) < length;
+        require(io.model.bytes_of(self.indices).chunks_exact(2).all(inside), Reason::Parameter)
     }
 }

@@ -5,7 +5,7 @@ use crate::error::Reason;
 use crate::field::{Pads, Stride};
 use crate::ops::{
     AvgPool2d, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
-    FullyConnectedAsymmetric, MaxPool2d, SumPool2d,
+    FullyConnectedAsymmetric, MaxPool2d, SumPool2d, TransposeConv2d,
 };
 use crate::tensor::TensorInfo;
 
@@ -86,6 +86,22 @@ macro_rules! asymmetric {
     )*};
 }
 asymmetric!(Conv2dAsymmetric DepthwiseConv2dAsymmetric FullyConnectedAsymmetric);
+
+impl TransposeConv2d {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        let (x, y) = io.int8()?;
+        require(x.shape.rank() == 4 && y.shape.rank() == 4, Reason::Shape)?;
+        let x = x.shape.nhwc().ok_or(Reason::Shape)?;
+        let y = y.shape.nhwc().ok_or(Reason::Shape)?;
+        require(x[0] == y[0], Reason::Shape)?;
+        let fits = |k: u16, stride: u8, cut: u16| stride > 0 && k >= stride.into() && cut < k;
+        let both = fits(self.kh, self.stride.h, self.top) && fits(self.kw, self.stride.w, self.left);
+        require(both, Reason::Parameter)?;
+        io.constant(self.weights, product(&[y[3], self.kh.into(), self.kw.into(), x[3]])?, 1)?;
+        io.constant(self.bias, product(&[self.stride.h.into(), self.stride.w.into(), y[3]])?, 4)?;
+        io.requant(&self.requant, y[3])
+    }
+}
 
 /// Pools keep the channels and have dense windows that always reach into the input.
 fn pool(io: &Operands<'_>, kernel: [u16; 2], stride: Stride, pads: Pads) -> Check {

@@ -1,0 +1,27 @@
+//! The smaller of each two elements.
+
+use mote_format::{Minimum, Shape};
+
+use super::broadcast::{self, Pairwise};
+use crate::isa::Isa;
+use crate::view::Io;
+
+pub(crate) fn scratch(_: &Minimum, _: &Shape, _: &Shape) -> usize {
+    0
+}
+
+impl Pairwise for Minimum {
+    #[inline(always)]
+    fn at(&self, a: i8, b: i8) -> i8 {
+        a.min(b)
+    }
+}
+
+pub(crate) fn naive(p: &Minimum, mut io: Io<'_>) {
+    broadcast::naive(&mut io, p);
+}
+
+#[inline(always)]
+pub(crate) fn run<I: Isa>(_: I, p: &Minimum, mut io: Io<'_>) {
+    broadcast::zip(&mut io, p);
+}
