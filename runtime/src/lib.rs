@@ -22,6 +22,7 @@
 mod aligned;
 mod bind;
 mod error;
+mod included;
 mod model;
 mod operators;
 mod program;
@@ -29,8 +30,11 @@ mod session;
 mod step;
 mod tensor;
 
-pub use aligned::Aligned;
+pub use aligned::{Aligned, Arena};
 pub use error::ArenaTooSmall;
+pub use included::Included;
+#[cfg(feature = "macros")]
+pub use included::include_model;
 pub use model::Model;
 pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};
 pub use mote_kernels::table::Kernels;
@@ -45,4 +49,7 @@ pub use tensor::{Class, Tensor, TensorMut};
 pub mod linked {
     pub use mote_format::{self as format, Operator};
     pub use mote_kernels::table::{Columns, Computed};
+
+    pub use crate::included::{place, place_mut};
+    pub use crate::{Aligned, Arena, Included, Session};
 }

@@ -32,9 +32,14 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     ) -> Result<Self, ArenaTooSmall> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
-        let mut session = Self { model, arena, kernels, rest: model.steps() };
+        let mut session = Self::over(model, arena, kernels);
         session.reset();
         Ok(session)
+    }
+
+    /// A session over an arena that is large enough and holds the states already.
+    pub(crate) fn over(model: &'m P, arena: &'a mut [u8], kernels: &'static Kernels) -> Self {
+        Self { model, arena, kernels, rest: model.steps() }
     }
 
     /// Forgets all inferences: every state holds its initial value again, and the next step is the first. A run that

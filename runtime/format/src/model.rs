@@ -218,7 +218,12 @@ pub struct State {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ids<'a>(&'a [u8]);
 
-impl Ids<'_> {
+impl<'a> Ids<'a> {
+    /// Of two bytes each, little-endian.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len() / 2

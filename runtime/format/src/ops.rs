@@ -34,7 +34,7 @@ pub struct Reader {
     /// The fewest and the most tensors that it reads.
     pub(crate) arity: (u8, u8),
     /// Bytes of its parameters.
-    pub(crate) size: u8,
+    pub(crate) size: u16,
     /// Reads the parameters.
     pub(crate) get: fn(&[u8], usize) -> Option<Op>,
     /// Proves that the operands fit.
@@ -101,7 +101,7 @@ macro_rules! operators {
             const READER: Reader = Reader {
                 code: $code,
                 arity: ($few, $most),
-                size: $name::SIZE as u8,
+                size: $name::SIZE as u16,
                 get: |bytes, at| Some(Op::$name($name::get(bytes, at)?)),
                 check: |op, io| match op {
                     Op::$name(p) => p.check(io),

@@ -66,11 +66,20 @@ impl Shape {
 
     /// `None` when there are more than [`MAX_RANK`] dimensions, one of them is 0, or the number of elements
     /// exceeds `i32::MAX`.
-    pub fn new(dims: &[u32]) -> Option<Self> {
-        let mut all = [1; MAX_RANK];
-        all.get_mut(..dims.len())?.copy_from_slice(dims);
-        let elements = all.iter().try_fold(1u32, |n, &d| n.checked_mul(d))?;
-        (elements > 0 && elements <= i32::MAX as u32).then_some(Self { rank: dims.len() as u8, dims: all })
+    pub const fn new(dims: &[u32]) -> Option<Self> {
+        if dims.len() > MAX_RANK {
+            return None;
+        }
+        let (mut all, mut elements, mut d) = ([1; MAX_RANK], 1u32, 0);
+        while d < dims.len() {
+            all[d] = dims[d];
+            elements = match elements.checked_mul(dims[d]) {
+                Some(n) if n > 0 && n <= i32::MAX as u32 => n,
+                _ => return None,
+            };
+            d += 1;
+        }
+        Some(Self { rank: dims.len() as u8, dims: all })
     }
 
     /// The dimensions.
@@ -139,7 +148,8 @@ pub struct TensorInfo {
     pub first: u16,
     /// When it is read for the last time: `steps + 1` for an output of the model, or a state's next value.
     pub last: u16,
-    pub(crate) name: u32,
+    /// Where the file has its name, 0 for none.
+    pub name: u32,
 }
 
 impl TensorInfo {

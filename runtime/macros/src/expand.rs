@@ -1,0 +1,249 @@
+//! The type that comes out: a model's tables as constants, and what its user calls. Nothing is decoded when the
+//! program runs, and nothing of the file but the constants is in it.
+
+use std::path::Path;
+
+use mote_format::{DType, Ids, Model, Op, State, StepInfo, TensorInfo};
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
+
+use crate::input::Input;
+
+/// The items that stand for the macro.
+pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStream {
+    let Input { attributes, visibility, name, .. } = input;
+    let doc = format!(
+        "{}: {} steps, {} bytes of RAM, {} bytes of constants.",
+        if model.name().is_empty() { "A model" } else { model.name() },
+        model.steps_len(),
+        model.arena_bytes(),
+        model.constant_bytes()
+    );
+    let program = program(model);
+    let numbers = numbers(model);
+    let calls = calls(model);
+    let path = path.to_string_lossy();
+    quote! {
+        #[doc = #doc]
+        #(#attributes)*
+        #[derive(Debug, Clone, Copy)]
+        #visibility struct #name;
+
+        const _: () = {
+            use ::mote_runtime::linked::*;
+            use format::*;
+            use format::Rounding::*;
+
+            // The compiler looks at the file again when it changes; its bytes are not kept.
+            const _: &[u8] = include_bytes!(#path);
+
+            #program
+
+            impl #name {
+                #numbers
+                #calls
+            }
+        };
+    }
+}
+
+/// The model as constants.
+fn program(model: &Model<'_>) -> TokenStream {
+    let constants = Literal::byte_string(model.constants());
+    let tensors = (0..model.tensors()).filter_map(|id| model.tensor(id)).map(|t| tensor(&t));
+    let steps = model.steps().map(|s| step(&s));
+    let mut operators: Vec<&str> = model.steps().map(|s| s.op.name()).collect();
+    operators.sort_unstable();
+    operators.dedup();
+    let operators = operators.iter().map(|name| format_ident!("{name}"));
+    let states = model.states().map(|State { tensor, next, initial }| {
+        let initial = match initial {
+            Some(id) => quote!(Some(#id)),
+            None => quote!(None),
+        };
+        quote!(State { tensor: #tensor, next: #next, initial: #initial })
+    });
+    let (arena, inputs, outputs) = (model.arena_bytes(), model.inputs(), ids(&model.outputs()));
+    quote! {
+        static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
+        static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed>::ROW ),* ]);
+        static PROGRAM: Included = Included {
+            arena: #arena,
+            inputs: #inputs,
+            states: &[ #(#states),* ],
+            outputs: #outputs,
+            tensors: &[ #(#tensors),* ],
+            steps: &[ #(#steps),* ],
+            constants: &CONSTANTS.0,
+            columns: &COLUMNS,
+        };
+    }
+}
+
+fn ids(ids: &Ids<'_>) -> TokenStream {
+    let bytes: Vec<u8> = ids.iter().flat_map(u16::to_le_bytes).collect();
+    let bytes = Literal::byte_string(&bytes);
+    quote!(Ids::new(#bytes))
+}
+
+fn step(step: &StepInfo<'_>) -> TokenStream {
+    let StepInfo { index, op, inputs, output, scratch_at, scratch_len, .. } = step;
+    let op = parameters(op);
+    let inputs = ids(inputs);
+    quote! {
+        StepInfo {
+            index: #index,
+            at: 0,
+            op: #op,
+            inputs: #inputs,
+            output: #output,
+            scratch_at: #scratch_at,
+            scratch_len: #scratch_len,
+        }
+    }
+}
+
+/// An operator as an expression. A derived `Debug` prints what Rust reads, but for structs without fields.
+fn parameters(op: &Op) -> TokenStream {
+    let mut text = format!("Op::{op:?}");
+    if !text.contains('{') {
+        text.insert_str(text.len() - 1, " {}");
+    }
+    text.parse().expect("an operator is printed as an expression")
+}
+
+fn tensor(tensor: &TensorInfo) -> TokenStream {
+    let TensorInfo { dtype, shape, quant, offset, constant, first, last, .. } = tensor;
+    let dtype = format_ident!("{}", format!("{dtype:?}"));
+    let dims = shape.dims();
+    let (scale, zero) = (quant.scale, quant.zero);
+    quote! {
+        TensorInfo {
+            dtype: DType::#dtype,
+            shape: Shape::new(&[ #(#dims),* ]).unwrap(),
+            quant: Quant { scale: #scale, zero: #zero },
+            offset: #offset,
+            constant: #constant,
+            first: #first,
+            last: #last,
+            name: 0,
+        }
+    }
+}
+
+/// What is known of the model when the program is compiled.
+fn numbers(model: &Model<'_>) -> TokenStream {
+    let (arena, constants) = (model.arena_bytes(), model.constant_bytes());
+    let inputs: Vec<_> = inputs(model).iter().map(tensor).collect();
+    let outputs: Vec<_> = outputs(model).iter().map(tensor).collect();
+    let (n_inputs, n_outputs) = (inputs.len(), outputs.len());
+    let one = |name: &str, doc: &str, tensors: &[TokenStream]| {
+        let name = format_ident!("{name}");
+        match tensors {
+            [only] => quote!(#[doc = #doc] pub const #name: TensorInfo = #only;),
+            _ => quote!(),
+        }
+    };
+    let input = one("INPUT", "The input: type, shape, scale and zero point.", &inputs);
+    let output = one("OUTPUT", "The output: type, shape, scale and zero point.", &outputs);
+    let labels = model.labels(0).map(|labels| {
+        let labels: Vec<&str> = labels.collect();
+        let count = labels.len();
+        quote! {
+            /// The class names of the first output.
+            pub const LABELS: [&'static str; #count] = [ #(#labels),* ];
+        }
+    });
+    quote! {
+        /// Bytes of RAM for activations and scratch.
+        pub const ARENA: usize = #arena;
+        /// Bytes of weights, biases, multipliers and tables in flash.
+        pub const CONSTANTS: usize = #constants;
+        /// The inputs: type, shape, scale and zero point.
+        pub const INPUTS: [TensorInfo; #n_inputs] = [ #(#inputs),* ];
+        /// The outputs: type, shape, scale and zero point.
+        pub const OUTPUTS: [TensorInfo; #n_outputs] = [ #(#outputs),* ];
+        #input
+        #output
+        #labels
+    }
+}
+
+/// What runs the model.
+fn calls(model: &Model<'_>) -> TokenStream {
+    let inputs = inputs(model);
+    let names: Vec<_> = match inputs.len() {
+        1 => vec![format_ident!("input")],
+        n => (0..n).map(|i| format_ident!("input{i}")).collect(),
+    };
+    let input_types: Vec<_> = inputs.iter().map(array).collect();
+    let input_places: Vec<_> = inputs.iter().map(|t| t.offset as usize).collect();
+    let outputs = outputs(model);
+    let output_types: Vec<_> = outputs.iter().map(array).collect();
+    let output_places: Vec<_> = outputs.iter().map(|t| t.offset as usize).collect();
+    let (output_type, output) = match output_types.as_slice() {
+        [only] => (quote!(&'a #only), quote!(place::<_, #(#output_places)*, _>(&arena.0))),
+        all => (quote!((#(&'a #all),*)), quote!((#(place::<_, #output_places, _>(&arena.0)),*))),
+    };
+    let reset = model.states().next().map(|_| {
+        quote! {
+            /// Gives the states their initial values: before the first run, and where a sequence starts anew.
+            pub fn reset<const N: usize>(arena: &mut Arena<N>) {
+                Self::session(arena).reset();
+            }
+        }
+    });
+    quote! {
+        #reset
+
+        /// One inference: copies the input into the arena, runs, and gives the output, which lies there.
+        pub fn run<'a, const N: usize>(
+            arena: &'a mut Arena<N>,
+            #(#names: &#input_types),*
+        ) -> #output_type {
+            #( *Self::#names(arena) = *#names; )*
+            Self::run_in_place(arena)
+        }
+
+        #(
+            /// Where the input lies, to be written before each run: later steps use its bytes for other things.
+            pub fn #names<const N: usize>(arena: &mut Arena<N>) -> &mut #input_types {
+                const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
+                place_mut::<_, #input_places, _>(&mut arena.0)
+            }
+        )*
+
+        /// One inference on the input that lies in the arena.
+        pub fn run_in_place<'a, const N: usize>(arena: &'a mut Arena<N>) -> #output_type {
+            Self::session(arena).run();
+            #output
+        }
+
+        /// A session as the interpreter has them: hooks, runs in portions.
+        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Included> {
+            const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
+            PROGRAM.session(&mut arena.0)
+        }
+    }
+}
+
+fn inputs(model: &Model<'_>) -> Vec<TensorInfo> {
+    (0..model.inputs()).filter_map(|id| model.tensor(id)).collect()
+}
+
+fn outputs(model: &Model<'_>) -> Vec<TensorInfo> {
+    model.outputs().iter().filter_map(|id| model.tensor(id)).collect()
+}
+
+/// The type of a tensor's bytes.
+fn array(tensor: &TensorInfo) -> TokenStream {
+    let length = tensor.shape.elements();
+    let element = match tensor.dtype {
+        DType::I8 => quote!(i8),
+        DType::U8 => quote!(u8),
+        DType::I16 => quote!(i16),
+        DType::I32 => quote!(i32),
+        DType::F32 => quote!(f32),
+    };
+    quote!([#element; #length])
+}

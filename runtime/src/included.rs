@@ -1,0 +1,125 @@
+//! A model that was read and checked while the program was compiled: its tables are constants of the program.
+
+use bytemuck::Pod;
+use mote_format::{Ids, State, StepInfo, TensorInfo};
+use mote_kernels::table::Columns;
+
+use crate::program::{Program, Tensors};
+use crate::session::Session;
+
+/// A checked model as a type of the program.
+///
+/// `include_model!(pub Kws = "kws.mote")` makes a type `Kws` with
+///
+/// - `ARENA` and `CONSTANTS`: bytes of RAM, and of weights in flash;
+/// - `INPUT`, `OUTPUT` (and `INPUTS`, `OUTPUTS`): type, shape, scale and zero point, as [`TensorInfo`];
+/// - `LABELS`: class names, when the model has them;
+/// - `run(&mut Arena, &input) -> &output`: one inference. Input and output are arrays such as `[i8; 490]`; a model of
+///   several takes and gives as many;
+/// - `input(&mut Arena) -> &mut …` and `run_in_place(&mut Arena) -> &output`: the same without a copy of the input;
+/// - `session(&mut Arena)`: a [`Session`], for hooks and for runs in portions;
+/// - `reset(&mut Arena)`, when the model has states: gives them their initial values, before the first run and
+///   whenever a sequence starts anew.
+///
+/// The program holds the model's constants, its steps as the executor reads them, and the kernels of the operators that
+/// it names: no file, no check, no names.
+///
+/// The path is relative to the source file. `$NAME/` in front stands for a variable of the environment: a model that a
+/// build script has made is `"$OUT_DIR/kws.mote"`. `ram = BYTES` and `flash = BYTES` behind the path are the most that
+/// its arena and its constants may take: a model that takes more does not compile, and the error names the layer.
+///
+/// ```
+/// use mote_runtime::{Arena, include_model};
+///
+/// include_model!(pub Net = "../format/tests/golden/v1.mote", ram = 4096, flash = 65_536);
+///
+/// let mut arena = Arena::<{ Net::ARENA }>::new();
+/// # let _ = Net::session(&mut arena);
+/// ```
+#[cfg(feature = "macros")]
+pub use mote_macros::include_model;
+
+/// The tables of an included model.
+pub struct Included {
+    /// Bytes of RAM.
+    pub arena: usize,
+    /// Number of inputs.
+    pub inputs: u16,
+    /// The tensors that keep their values.
+    pub states: &'static [State],
+    /// The output tensors.
+    pub outputs: Ids<'static>,
+    /// The tensors.
+    pub tensors: &'static [TensorInfo],
+    /// The steps.
+    pub steps: &'static [StepInfo<'static>],
+    /// The constant section.
+    pub constants: &'static [u8],
+    /// The kernels.
+    pub columns: &'static Columns,
+}
+
+impl Included {
+    /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
+    pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
+        Session::over(self, arena, self.columns.best())
+    }
+}
+
+impl Tensors for Included {
+    fn tensor(&self, id: u16) -> Option<TensorInfo> {
+        self.tensors.get(usize::from(id)).copied()
+    }
+
+    fn name(&self, _: &TensorInfo) -> &str {
+        ""
+    }
+}
+
+impl Program<'static> for Included {
+    type Steps = core::iter::Copied<core::slice::Iter<'static, StepInfo<'static>>>;
+
+    fn steps(&self) -> Self::Steps {
+        self.steps.iter().copied()
+    }
+
+    fn arena_bytes(&self) -> usize {
+        self.arena
+    }
+
+    fn inputs(&self) -> u16 {
+        self.inputs
+    }
+
+    fn states(&self) -> impl Iterator<Item = State> {
+        self.states.iter().copied()
+    }
+
+    fn outputs(&self) -> Ids<'static> {
+        self.outputs
+    }
+
+    fn constants(&self) -> &'static [u8] {
+        self.constants
+    }
+
+    fn columns(&self) -> &'static Columns {
+        self.columns
+    }
+}
+
+/// The tensor of `L` elements at byte `AT`.
+#[inline(always)]
+pub fn place<T: Pod, const AT: usize, const L: usize>(arena: &[u8]) -> &[T; L] {
+    const { assert!(AT.is_multiple_of(align_of::<T>()), "the tensor is not aligned: convert the model again") };
+    let elements: &[T] = bytemuck::cast_slice(&arena[AT..AT + L * size_of::<T>()]);
+    elements.first_chunk().expect("as many as were cut out")
+}
+
+/// As [`place`], to be written.
+#[inline(always)]
+pub fn place_mut<T: Pod, const AT: usize, const L: usize>(arena: &mut [u8]) -> &mut [T; L] {
+    const { assert!(AT.is_multiple_of(align_of::<T>()), "the tensor is not aligned: convert the model again") };
+    let elements: &mut [T] = bytemuck::cast_slice_mut(&mut arena[AT..AT + L * size_of::<T>()]);
+    elements.first_chunk_mut().expect("as many as were cut out")
+}
