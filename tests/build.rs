@@ -22,7 +22,7 @@ fn tiny() -> AlignedBytes {
     };
     let mut model = ModelWriter::default();
     model.name = "tiny".into();
-    model.arena = 80;
+    model.arena = 144;
     let words = |v: [i32; 4]| v.map(i32::to_le_bytes).concat();
     let weights: Vec<u8> = (0..32).map(|i| (i * 37 % 256) as u8).collect();
     let dense = FullyConnected {
@@ -43,7 +43,7 @@ fn tiny() -> AlignedBytes {
         tensor("scores", DType::F32, &[1, 4], 0),
         tensor("best", DType::I32, &[1], 64),
     ];
-    let step = |op, input| StepSpec { op, inputs: vec![input], scratch: (0, 0) };
+    let step = |op, input| StepSpec { op, inputs: vec![input], scratch: (80, 64) };
     model.steps = vec![
         step(Op::Quantize(Quantize {}), 0),
         step(Op::FullyConnected(dense), 1),

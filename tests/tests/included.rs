@@ -3,7 +3,7 @@
 use mote_format::AlignedBytes;
 use mote_runtime::{Arena, DType, Model, Session, include_model};
 
-include_model!(Tiny = "$OUT_DIR/tiny.mote", ram = 96);
+include_model!(Tiny = "$OUT_DIR/tiny.mote", ram = 144);
 
 #[test]
 fn inputs_and_outputs_are_arrays() {

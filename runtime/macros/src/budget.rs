@@ -66,7 +66,7 @@ fn heaviest(model: &Model<'_>) -> String {
 }
 
 /// How a layer is called.
-fn layer(model: &Model<'_>, step: &StepInfo<'_>) -> String {
+pub(crate) fn layer(model: &Model<'_>, step: &StepInfo<'_>) -> String {
     let name = model.tensor(step.output).map_or("", |y| model.tensor_name(&y));
     format!("layer {}, {} {}", step.index, step.op.name(), quoted(name))
 }

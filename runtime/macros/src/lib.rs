@@ -8,7 +8,8 @@ mod expand;
 mod input;
 
 use input::Input;
-use mote_format::{AlignedBytes, Model};
+use mote_format::{AlignedBytes, Model, StepInfo};
+use mote_kernels::table::scratch;
 use proc_macro2::{Span, TokenStream};
 
 /// See `mote_runtime::include_model`.
@@ -29,8 +30,25 @@ fn include(input: &Input) -> syn::Result<TokenStream> {
     let model = Model::new_checked(&bytes).map_err(|e| {
         refuse(span, format!("{} is not a model: {e}\nremedy: convert it again", path.display()))
     })?;
+    if let Some(text) = model.steps().find_map(|step| too_little_scratch(&model, &step)) {
+        return Err(refuse(span, text));
+    }
     for budget in &input.budgets {
         budget::check(&model, budget).map_err(|text| refuse(budget.span, text))?;
     }
     Ok(expand::expand(input, &path, &model))
+}
+
+/// What is wrong with a step whose kernel needs more working memory than the file gives it: the file is older.
+fn too_little_scratch(model: &Model<'_>, step: &StepInfo<'_>) -> Option<String> {
+    let x = step.inputs.get(0).and_then(|id| model.tensor(id))?;
+    let y = model.tensor(step.output)?;
+    let needed = scratch(&step.op, &x.shape, &y.shape);
+    let given = step.scratch_len as usize;
+    (given < needed).then(|| {
+        format!(
+            "{} needs {needed} bytes of scratch, and the file has {given}\nremedy: convert the model again",
+            budget::layer(model, step)
+        )
+    })
 }
