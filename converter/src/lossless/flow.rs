@@ -25,7 +25,7 @@ impl Flow {
         if let Some(layer) = Layer::of(program, step, y) {
             return match step.op {
                 _ if layer.mixes() => Self::Mix(layer),
-                Op::DepthwiseConv2d(_) => {
+                Op::DepthwiseConv2d(_) | Op::DepthwiseConv2dAsymmetric(_) => {
                     let sources = (0..layer.outputs).map(|o| Some(layer.sources(o).start)).collect();
                     Self::Each(vec![sources], Some(layer))
                 }
@@ -51,7 +51,7 @@ fn sources(program: &Program, step: &Step, y: usize, i: usize) -> Option<Sources
     let same = || (from == to).then(|| (0..to).map(Some).collect());
     match step.op {
         Op::MaxPool2d(_) | Op::AvgPool2d(_) | Op::SumPool2d(_) | Op::Resize(_) => same(),
-        Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_) | Op::Dequantize(_) => same(),
+        Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_) | Op::Dequantize(_) | Op::FlipSign(_) => same(),
         Op::Add(_) | Op::Mul(_) if from == 1 => Some(vec![Some(0); to]),
         Op::Add(_) | Op::Mul(_) => same(),
         Op::Reshape(_) => to.is_multiple_of(from).then(|| (0..to).map(|o| Some(o % from)).collect()),
@@ -77,8 +77,11 @@ pub(super) fn is_pure(op: &Op) -> bool {
     matches!(
         op,
         Op::Conv2d(_)
+            | Op::Conv2dAsymmetric(_)
             | Op::DepthwiseConv2d(_)
+            | Op::DepthwiseConv2dAsymmetric(_)
             | Op::FullyConnected(_)
+            | Op::FullyConnectedAsymmetric(_)
             | Op::MaxPool2d(_)
             | Op::AvgPool2d(_)
             | Op::SumPool2d(_)

@@ -5,7 +5,8 @@ use super::interval::Interval;
 use crate::program::{Operand, Program, Step};
 use crate::quantize::weights::{i8s, i32s, requant};
 use mote_format::{
-    Conv2d, DType, DepthwiseConv2d, FullyConnected, ModelWriter, Op, Pads, Rounding, Scale, Shape, Stride,
+    Conv2d, Conv2dAsymmetric, DType, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
+    FullyConnectedAsymmetric, ModelWriter, Op, Pads, Rounding, Scale, Shape, Stride,
 };
 use mote_kernels::quant::Output;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub(super) struct Layer {
     groups: usize,
     pub(super) taps: Vec<Tap>,
     weights: Vec<i8>,
+    /// Zero point of the weights.
+    weight_zero: i8,
     bias: Vec<i32>,
     scales: Vec<Scale>,
     output: Output,
@@ -52,7 +55,8 @@ impl Layer {
         let (x, y) = (&program.tensors[x], &program.tensors[y]);
         let (inputs, outputs) = (x.shape.channels(), y.shape.channels());
         let one = Stride { h: 1, w: 1 };
-        let (order, groups, weights, bias, requant, taps) = match step.op {
+        let (op, weight_zero) = symmetric(step.op);
+        let (order, groups, weights, bias, requant, taps) = match op {
             Op::Conv2d(p) => {
                 let taps = taps([p.kh, p.kw], p.stride, p.dilation, p.pads, &x.shape, &y.shape);
                 (Order::OutputsFirst, p.groups.into(), p.weights, p.bias, p.requant, taps)
@@ -79,6 +83,7 @@ impl Layer {
             outputs,
             groups,
             taps,
+            weight_zero,
             weights: program.writer.bytes(weights).iter().map(|&w| w as i8).collect(),
             bias: words(bias).collect(),
             scales: words(requant.mult).enumerate().map(scale).collect(),
@@ -110,14 +115,18 @@ impl Layer {
         first..first + own
     }
 
-    /// The weight of output `o`, tap `t` and input channel `c`, one of its sources.
+    /// The weight of output `o`, tap `t` and input channel `c`, one of its sources, less its zero point.
     fn weight(&self, o: usize, t: usize, c: usize) -> i64 {
+        i64::from(self.stored(o, t, c)) - i64::from(self.weight_zero)
+    }
+
+    fn stored(&self, o: usize, t: usize, c: usize) -> i8 {
         let own = self.inputs / self.groups;
         let at = match self.order {
             Order::OutputsFirst => (o * self.taps.len() + t) * own + c % own,
             Order::TapsFirst => t * self.outputs + o,
         };
-        self.weights[at].into()
+        self.weights[at]
     }
 
     /// What the sums of output `o` can be, the bias included.
@@ -167,7 +176,7 @@ impl Layer {
         });
         let row = |&(o, computed): &(usize, bool), t: usize| {
             let kept = self.sources(o).filter(|&c| !gone[c]);
-            kept.map(move |c| if computed { self.weight(o, t, c) as i8 } else { 0 })
+            kept.map(move |c| if computed { self.stored(o, t, c) } else { self.weight_zero })
         };
         let taps = 0..self.taps.len();
         let weights = match self.order {
@@ -208,12 +217,35 @@ impl Layer {
         if self.output.round == Rounding::Float {
             requant.shift = writer.constant(&[]);
         }
+        let weight_zero = self.weight_zero;
         match op {
             Op::Conv2d(p) => Op::Conv2d(Conv2d { weights, bias, requant, ..p }),
+            Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, .. }) => {
+                let layer = Conv2d { weights, bias, requant, ..layer };
+                Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, weight_zero })
+            }
             Op::DepthwiseConv2d(p) => Op::DepthwiseConv2d(DepthwiseConv2d { weights, bias, requant, ..p }),
+            Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer, .. }) => {
+                let layer = DepthwiseConv2d { weights, bias, requant, ..layer };
+                Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer, weight_zero })
+            }
             Op::FullyConnected(_) => Op::FullyConnected(FullyConnected { weights, bias, requant }),
+            Op::FullyConnectedAsymmetric(_) => {
+                let layer = FullyConnected { weights, bias, requant };
+                Op::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer, weight_zero })
+            }
             other => other,
         }
+    }
+}
+
+/// A layer without the zero point of its weights, and that.
+fn symmetric(op: Op) -> (Op, i8) {
+    match op {
+        Op::Conv2dAsymmetric(p) => (Op::Conv2d(p.layer), p.weight_zero),
+        Op::DepthwiseConv2dAsymmetric(p) => (Op::DepthwiseConv2d(p.layer), p.weight_zero),
+        Op::FullyConnectedAsymmetric(p) => (Op::FullyConnected(p.layer), p.weight_zero),
+        op => (op, 0),
     }
 }
 

@@ -4,9 +4,9 @@ use mote_converter::encode::{Metadata, encode};
 use mote_converter::plan::plan;
 use mote_converter::program::{Operand, Program, State, Step, Tensor};
 use mote_format::{
-    Add, AlignedBytes, AvgPool2d, Clamp, Concat, Conv2d, DType, DepthwiseConv2d, FullyConnected, Lut,
-    MaxPool2d, Mul, Op, Pad, Pads, Quant, Requant, Requantize, Reshape, Rounding, Scale, Shape, Stride,
-    SumPool2d, Transpose,
+    Add, AlignedBytes, AvgPool2d, Clamp, Concat, Conv2d, Conv2dAsymmetric, DType, DepthwiseConv2d,
+    DepthwiseConv2dAsymmetric, FullyConnected, FullyConnectedAsymmetric, Lut, MaxPool2d, Mul, Op, Pad, Pads,
+    Quant, Requant, Requantize, Reshape, Rounding, Scale, Shape, Stride, SumPool2d, Transpose,
 };
 use mote_kernels::quant::scale_of;
 use mote_kernels::table::Kernels;
@@ -36,6 +36,8 @@ pub(crate) struct Draft {
     pub(crate) weights: Vec<i8>,
     /// Without the zero point's part.
     pub(crate) bias: Vec<i32>,
+    /// Zero point of the weights.
+    pub(crate) zero: i8,
     outputs: usize,
     row: usize,
 }
@@ -49,13 +51,15 @@ impl Draft {
 
     /// Output `o` is the same whatever the input.
     pub(crate) fn constant(&mut self, o: usize, bias: i32) {
-        (0..self.row).for_each(|c| self.each(o, c).for_each(|w| *w = 0));
+        let zero = self.zero;
+        (0..self.row).for_each(|c| self.each(o, c).for_each(|w| *w = zero));
         self.bias[o] = bias;
     }
 
     /// Nothing reads input `c`.
     pub(crate) fn unread(&mut self, c: usize) {
-        (0..self.outputs).for_each(|o| self.each(o, c).for_each(|w| *w = 0));
+        let zero = self.zero;
+        (0..self.outputs).for_each(|o| self.each(o, c).for_each(|w| *w = zero));
     }
 }
 
@@ -121,7 +125,10 @@ impl Net {
     fn store(&mut self, x: usize, draft: &Draft) -> (Vec<i32>, Requant) {
         let zero = self.program.tensors[x].quant.zero;
         let run = draft.weights.len() / draft.outputs;
-        let sums = draft.weights.chunks_exact(run).map(|w| w.iter().map(|&w| i32::from(w)).sum::<i32>());
+        let sums = draft
+            .weights
+            .chunks_exact(run)
+            .map(|w| w.iter().map(|&w| i32::from(w) - i32::from(draft.zero)).sum::<i32>());
         let bias = sums.zip(&draft.bias).map(|(sum, bias)| bias - zero * sum).collect();
         let round = self.rounding();
         let real = |r: &mut Random| (0.5 + r.below(100) as f64 / 50.0) / (64.0 * (run as f64).sqrt());
@@ -143,7 +150,7 @@ impl Net {
     fn draft(&mut self, outputs: usize, taps: usize, row: usize) -> Draft {
         let weights = (0..outputs * taps * row).map(|_| self.random.i8()).collect();
         let bias = (0..outputs).map(|_| self.random.below(2000) as i32 - 1000).collect();
-        Draft { weights, bias, outputs, row }
+        Draft { weights, bias, zero: 0, outputs, row }
     }
 
     /// A square convolution with `pad` rows and columns on each side.
@@ -171,7 +178,11 @@ impl Net {
             requant,
         };
         let dims = self.window(x, k, stride, pad, outputs);
-        self.push(Op::Conv2d(op), &[Operand::Arena(x)], &dims)
+        let op = match draft.zero {
+            0 => Op::Conv2d(op),
+            weight_zero => Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: op, weight_zero }),
+        };
+        self.push(op, &[Operand::Arena(x)], &dims)
     }
 
     /// A square depthwise convolution with `times` outputs for each input.
@@ -195,7 +206,13 @@ impl Net {
         let (stride_, dilation, pads) = (square(stride), square(1), around(pad));
         let op = DepthwiseConv2d { kh: k, kw: k, stride: stride_, dilation, pads, weights, bias, requant };
         let dims = self.window(x, k, stride, pad, outputs);
-        self.push(Op::DepthwiseConv2d(op), &[Operand::Arena(x)], &dims)
+        let op = match draft.zero {
+            0 => Op::DepthwiseConv2d(op),
+            weight_zero => {
+                Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: op, weight_zero })
+            }
+        };
+        self.push(op, &[Operand::Arena(x)], &dims)
     }
 
     /// A dense layer over the last dimension.
@@ -212,7 +229,12 @@ impl Net {
         let (weights, bias) = (self.bytes(&draft.weights), self.words(&bias));
         let mut dims = self.dims(x);
         *dims.last_mut().expect("channels") = outputs as u32;
-        self.push(Op::FullyConnected(FullyConnected { weights, bias, requant }), &[Operand::Arena(x)], &dims)
+        let layer = FullyConnected { weights, bias, requant };
+        let op = match draft.zero {
+            0 => Op::FullyConnected(layer),
+            weight_zero => Op::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer, weight_zero }),
+        };
+        self.push(op, &[Operand::Arena(x)], &dims)
     }
 
     pub(crate) fn add(&mut self, a: usize, b: Operand) -> usize {

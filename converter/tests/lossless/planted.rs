@@ -146,6 +146,25 @@ fn outputs_of_the_network_keep_their_channels() {
 }
 
 #[test]
+fn weights_with_a_zero_point_of_their_own() {
+    let mut net = Net::new(3, &[1, 6, 6, 4]);
+    let a = net.conv(0, 6, (3, 1, 1), |draft, _| {
+        draft.zero = 40;
+        draft.constant(4, 5000);
+    });
+    let b = net.depthwise(a, 1, (3, 1, 0), |draft, _| {
+        draft.zero = -7;
+        draft.constant(1, 1000);
+    });
+    let y = net.conv(b, 3, (1, 1, 0), |draft, _| {
+        draft.zero = 100;
+        draft.unread(2);
+    });
+    let (small, _) = same(&net.output(y), 1, 40);
+    assert_eq!(small.tensors.iter().map(|t| t.shape.channels()).collect::<Vec<_>>(), [4, 3, 3, 3]);
+}
+
+#[test]
 fn states_keep_their_channels() {
     let mut net = Net::new(3, &[1, 4, 4, 4]);
     let state = net.state(&[1, 4, 4, 4]);

@@ -8,6 +8,9 @@ use mote_converter::program::{Operand, Program};
 /// Makes some outputs constant and some inputs unread.
 fn plant(outputs: usize, inputs: usize) -> impl FnOnce(&mut Draft, &mut Random) {
     move |draft, random| {
+        if random.once_in(4) {
+            draft.zero = random.i8() / 2;
+        }
         for o in (0..outputs).filter(|_| random.once_in(4)).collect::<Vec<_>>() {
             let bias = [0, 0, -20_000, 700][random.below(4)];
             draft.constant(o, bias);
@@ -86,7 +89,7 @@ fn network(seed: u64) -> Program {
 #[test]
 fn random_networks_return_the_same() {
     let mut smaller = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         let program = network(seed);
         let (small, removed) = same(&program, seed, 24);
         let size = |p: &Program| p.tensors.iter().map(|t| t.bytes()).sum::<usize>();
@@ -95,5 +98,5 @@ fn random_networks_return_the_same() {
         let (again, more) = optimise(&small).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(size(&again), size(&small), "seed {seed}, once more: {more:#?}");
     }
-    assert!(smaller > 40, "only {smaller} networks got smaller");
+    assert!(smaller > 25, "only {smaller} networks got smaller");
 }

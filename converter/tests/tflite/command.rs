@@ -47,3 +47,29 @@ fn convert_run_and_eval_without_calibration() {
     let refused = mote(folder.path(), &["eval", "net.tflite", "--data", "x.npy", "--labels", "y.npy"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("mote convert IN.tflite"));
 }
+
+/// Two dense layers with three values between them: one is constant, nothing reads another.
+#[test]
+fn what_was_removed_is_told() {
+    let mut m = Model::default();
+    let (x, h, y) = (m.input(&[1, 3], (0.5, 0)), m.value(&[1, 3], (0.5, 0)), m.value(&[1, 2], (1.0, 0)));
+    let dense = || Some(options!(FullyConnectedOptions, FullyConnectedOptionsArgs {}));
+    let (w, b) =
+        (m.weights(&[3, 3], &[0.25], 0, &[4, 0, 0, 0, 0, 0, 1, 2, 3]), m.bias(&[0, 16, 0], &[0.125]));
+    m.op(BuiltinOperator::FULLY_CONNECTED, &[x, w, b], h, dense());
+    let (w, b) = (m.weights(&[2, 3], &[0.25], 0, &[4, 4, 0, 8, 4, 0]), m.bias(&[0, 16], &[0.125]));
+    let bytes = m.op(BuiltinOperator::FULLY_CONNECTED, &[h, w, b], y, dense()).output(y).bytes();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("net.tflite"), bytes).expect("room");
+    let said = done(folder.path(), &["convert", "net.tflite"]);
+    assert!(said.contains("lossless: 15 → 5 MACs"), "{said}");
+    let said = done(folder.path(), &["inspect", "net.mote"]);
+    assert!(
+        said.contains("lossless: 15 → 5 MACs") && said.contains("1 constant (folded into the bias of"),
+        "{said}"
+    );
+    let said = done(folder.path(), &["inspect", "net.mote", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).expect("json");
+    assert_eq!((said["macs"].as_u64(), said["original"]["macs"].as_u64()), (Some(5), Some(15)));
+    assert_eq!(said["removed"].as_array().map(Vec::len), Some(2), "{said}");
+}
