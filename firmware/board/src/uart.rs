@@ -54,11 +54,17 @@ impl Uart {
         Self(())
     }
 
-    fn state(&self) -> u32 {
-        // SAFETY: a status register; on `virt` reading it also clears error flags that nothing uses.
-        let state = unsafe { register(DEVICE.state).read_volatile() };
-        #[allow(clippy::useless_conversion)]
-        u32::from(state)
+    fn load(&mut self, offset: usize) -> u32 {
+        // SAFETY: the data register, where reading takes the byte that is there, or the state, where it clears at most
+        // error flags that nothing uses.
+        let value = unsafe { register(offset).read_volatile() };
+        #[allow(clippy::useless_conversion)] // registers are bytes on `virt`
+        u32::from(value)
+    }
+
+    fn writable(&mut self) -> bool {
+        let (bits, value) = DEVICE.writable;
+        self.load(DEVICE.state) & bits == value
     }
 }
 
@@ -68,18 +74,17 @@ impl ErrorType for Uart {
 
 impl Read for Uart {
     fn read(&mut self) -> nb::Result<u8, Infallible> {
-        if self.state() & DEVICE.readable == 0 {
+        if self.load(DEVICE.state) & DEVICE.readable == 0 {
             return Err(nb::Error::WouldBlock);
         }
-        // SAFETY: the data register; reading takes the byte that is there.
-        Ok(unsafe { register(0).read_volatile() } as u8)
+        let [byte, ..] = self.load(0).to_le_bytes();
+        Ok(byte)
     }
 }
 
 impl Write for Uart {
     fn write(&mut self, byte: u8) -> nb::Result<(), Infallible> {
-        let (bits, value) = DEVICE.writable;
-        if self.state() & bits != value {
+        if !self.writable() {
             return Err(nb::Error::WouldBlock);
         }
         // SAFETY: the data register; writing sends the byte.
@@ -88,10 +93,6 @@ impl Write for Uart {
     }
 
     fn flush(&mut self) -> nb::Result<(), Infallible> {
-        if self.state() & DEVICE.writable.0 == DEVICE.writable.1 {
-            Ok(())
-        } else {
-            Err(nb::Error::WouldBlock)
-        }
+        if self.writable() { Ok(()) } else { Err(nb::Error::WouldBlock) }
     }
 }
