@@ -9,6 +9,8 @@ use core::ptr;
 use cortex_m::peripheral::MPU;
 use cortex_m::register::msp;
 
+use crate::fault;
+
 pub use cortex_m::asm::{delay, nop};
 
 unsafe extern "C" {
@@ -104,6 +106,5 @@ unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
         // The frame lies in the guard: the processor could not store it.
         panic!("stack overflow");
     }
-    let (pc, lr) = (frame.pc(), frame.lr());
-    panic!("hard fault at {pc:#010x}, called from {lr:#010x}")
+    fault::happened(frame.pc(), frame.lr())
 }

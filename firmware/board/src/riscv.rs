@@ -7,6 +7,8 @@
 use core::arch::{asm, global_asm};
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use crate::fault;
+
 unsafe extern "C" {
     // Symbols of the linker scripts: only their addresses mean something.
     static _guard_start: u32;
@@ -44,7 +46,7 @@ global_asm!(
     "tail main",
     ".balign 4",
     "4: csrr a0, mepc",
-    "csrr a1, mcause",
+    "mv a1, ra",
     "csrr a2, mtval",
     "la sp, _stack_start",
     "tail {trap}",
@@ -52,12 +54,12 @@ global_asm!(
 );
 
 /// A trap: a bad address, a bad instruction, or a stack that outgrew its region.
-extern "C" fn trap(pc: usize, cause: usize, address: usize) -> ! {
+extern "C" fn trap(pc: u32, caller: u32, address: usize) -> ! {
     let guard = (&raw const _guard_start).addr()..(&raw const _stack_end).addr();
     if guard.contains(&address) {
         panic!("stack overflow");
     }
-    panic!("hard fault at {pc:#010x}, cause {cause}, address {address:#010x}")
+    fault::happened(pc, caller)
 }
 
 /// An address that the board does not answer at.

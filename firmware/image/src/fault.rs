@@ -5,6 +5,7 @@ use core::fmt::Display;
 use core::panic::PanicInfo;
 
 use defmt_semihosting as _;
+use mote_board::Fault;
 use semihosting::{eprintln, process};
 
 fn die(what: &dyn Display) -> ! {
@@ -15,7 +16,12 @@ fn die(what: &dyn Display) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    die(info)
+    match Fault::last() {
+        Some(Fault { pc, caller }) => {
+            die(&format_args!("hard fault at {pc:#010x}, called from {caller:#010x}"))
+        }
+        None => die(info),
+    }
 }
 
 #[defmt::panic_handler]

@@ -1,5 +1,5 @@
-//! One model on one emulated board, behind the serial protocol of MLPerf Tiny. The model and the board are chosen when
-//! the image is built; the build script says how.
+//! One model on one emulated board, behind the serial protocol of MLPerf Tiny. The model, its form and the board are
+//! chosen when the image is built; the build script says how.
 //!
 //! Nothing here needs an emulator but `mote-board`: on another board it is the board's HAL that gives the serial port and
 //! the time.
@@ -8,51 +8,24 @@
 #![no_main]
 
 use mote_board::{Memory, Meter, Uart};
-use mote_kernels::quant::quantize;
-use mote_mlperf::{Benchmark, Board, Cost, Harness, Names, Network};
-use mote_runtime::{Aligned, Model, Session};
+use mote_mlperf::{Benchmark, Board, Cost, Harness, Names};
 
-static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.mote")));
+mod network;
 
+/// Sets everything up and answers for ever.
 fn run() -> ! {
-    let benchmark = Benchmark::named(env!("MOTE_BENCHMARK"));
     let memory = Memory::take().expect("nothing else takes the memory");
-    let model = Model::new_checked(&MODEL.0).expect("the converter wrote it");
-    let elements = model.inputs().map(|input| input.bytes()).sum();
-    let (buffer, arena) = memory.arena.split_at_mut(benchmark.data.bytes(elements).next_multiple_of(16));
-    let session = Session::new(&model, arena).expect("the board has room");
+    let benchmark = Benchmark::named(env!("MOTE_BENCHMARK"));
+    #[cfg(interpreted)]
+    let model = network::model();
+    #[cfg(interpreted)]
+    let network = network::interpreted(&model, memory.arena, benchmark);
+    #[cfg(compiled)]
+    let network = network::compiled(benchmark);
+    #[cfg(empty)]
+    let network = network::empty(memory.arena, benchmark);
     let names = Names { vendor: "mote", model: benchmark.name };
-    Harness::new(Uart::start(), Emulated(Meter::start()), Interpreted { session, benchmark }, names, buffer)
-        .serve()
-}
-
-/// A model that the interpreter runs.
-struct Interpreted<'m, 'a> {
-    session: Session<'m, 'a>,
-    benchmark: Benchmark,
-}
-
-impl Network for Interpreted<'_, '_> {
-    fn load(&mut self, data: &[u8]) -> Result<(), usize> {
-        let mut input = self.session.input_mut(0).ok_or(0usize)?;
-        let expected = self.benchmark.data.bytes(input.bytes_mut().len());
-        if data.len() != expected {
-            return Err(expected);
-        }
-        let quant = input.info().quant;
-        self.benchmark.data.store(data, input.bytes_mut(), |real| quantize(real, quant));
-        Ok(())
-    }
-
-    fn infer(&mut self) {
-        self.session.run();
-    }
-
-    fn results(&self, data: &[u8], each: &mut dyn FnMut(f32)) {
-        if let Some(output) = self.session.output(0) {
-            self.benchmark.results(data, output.reals(), each);
-        }
-    }
+    Harness::new(Uart::start(), Emulated(Meter::start()), network, names, memory.psram).serve()
 }
 
 /// The emulator's time: 64 ns an instruction.

@@ -6,6 +6,7 @@ use embedded_hal_nb::serial::Write;
 pub(crate) struct Text<'s, S>(pub(crate) &'s mut S);
 
 impl<S: Write> Text<'_, S> {
+    #[inline(never)] // or each piece of text brings its own loop
     pub(crate) fn bytes(self, text: &[u8]) -> Self {
         for &byte in text {
             let _ = nb::block!(self.0.write(byte));
@@ -17,6 +18,7 @@ impl<S: Write> Text<'_, S> {
         self.bytes(text.as_bytes())
     }
 
+    #[inline(never)]
     pub(crate) fn number(self, mut number: u64) -> Self {
         let mut digits = [0; 20];
         let mut at = digits.len();

@@ -5,6 +5,7 @@ mod boards;
 mod emulate;
 mod example;
 mod firmware;
+mod mlperf;
 mod setup;
 mod shell;
 mod sizes;
@@ -43,6 +44,17 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build an image of one model behind MLPerf Tiny's serial protocol and run it in QEMU
+    Mlperf {
+        #[command(flatten)]
+        image: mlperf::Image,
+        /// Print where the image is, and do not run it
+        #[arg(long)]
+        build: bool,
+        /// Where the serial port leads, as QEMU names it: stdio, pty, tcp::4444,server
+        #[arg(long, default_value = "stdio")]
+        serial: String,
+    },
     /// Set up, then check and test everything there is
     Test {
         /// Also run the tests that are ignored for taking long, and ten times as many random cases
@@ -62,6 +74,7 @@ fn main() -> ExitCode {
         Chore::Setup => setup::run(),
         Chore::Firmware { boards, print } => firmware::run(&boards, print),
         Chore::Emulate { board, args } => emulate::run(board, &args),
+        Chore::Mlperf { image, build, serial } => mlperf::run(&image, build, &serial),
         Chore::Test { full } => test::run(full),
         Chore::Sizes { json } => sizes::run(json),
     };
