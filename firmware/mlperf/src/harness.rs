@@ -210,6 +210,11 @@ impl<'d, S: Read + Write, B: Board, N: Network> Harness<'d, S, B, N> {
         (0..times).for_each(|_| self.network.infer());
         self.timestamp();
         self.say("m-infer-done");
+        if (times, warmups) != (1, 0) {
+            // An inference may use the memory of its input, so that only the first one had the loaded bytes.
+            self.load();
+            self.network.infer();
+        }
         self.results();
     }
 
