@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::{env, fs};
 
+/// Writes what the linker of the package needs.
 pub fn main() {
     println!("cargo:rerun-if-env-changed=MOTE_BOARD");
     println!("cargo:rerun-if-changed=../memory");

@@ -21,6 +21,7 @@ impl<T> Once<T> {
     }
 
     /// Hands the value out, once.
+    #[allow(clippy::mut_from_ref)] // the flag sees to it that there is one such reference
     pub fn take(&'static self) -> Option<&'static mut T> {
         // ARMv6-M has no exchange; with one core and no interrupts nothing comes between the two.
         if self.taken.load(Ordering::Relaxed) {

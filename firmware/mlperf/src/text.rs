@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    fn written(write: impl FnOnce(Text<'_, Out>)) -> String {
+    fn written(write: impl FnOnce(Text<'_, Out>) -> Text<'_, Out>) -> String {
         let mut out = Out(Vec::new());
         write(Text(&mut out));
         String::from_utf8(out.0).unwrap()
@@ -112,20 +112,20 @@ mod tests {
             [0.0, 0.0005, 0.0015, 0.0625, 0.1875, 1.0, 0.99951, 1e-3, 1e-30, 123456.79, 1e15, -0.25, -7.0];
         let bits = (0..200_000u32).map(|i| f32::from_bits(i.wrapping_mul(2_654_435_761) & 0xD8FF_FFFF));
         for real in special.into_iter().chain(bits.filter(|real| real.abs() < 1e16)) {
-            assert_eq!(written(|text| drop(text.real(real))), format!("{real:.3}"), "{real:e}");
+            assert_eq!(written(|text| text.real(real)), format!("{real:.3}"), "{real:e}");
         }
     }
 
     #[test]
     fn what_is_too_large_for_a_number_is_the_largest() {
         for real in [1e17, f32::MAX, f32::INFINITY, f32::NAN] {
-            assert_eq!(written(|text| drop(text.real(real.abs()))), "18446744073709551.615");
+            assert_eq!(written(|text| text.real(real.abs())), "18446744073709551.615");
         }
     }
 
     #[test]
     fn numbers_and_bytes() {
-        assert_eq!(written(|text| drop(text.number(0).text(" ").number(u64::MAX))), "0 18446744073709551615");
-        assert_eq!(written(|text| drop(text.hex(0).hex(0xA9))), "00a9");
+        assert_eq!(written(|text| text.number(0).text(" ").number(u64::MAX)), "0 18446744073709551615");
+        assert_eq!(written(|text| text.hex(0).hex(0xA9)), "00a9");
     }
 }
