@@ -6,7 +6,9 @@
 use std::path::Path;
 use std::{env, fs};
 
-use mote_format::{DType, FullyConnected, ModelWriter, Op, Quant, Requant, Rounding, StepSpec, TensorSpec};
+use mote_format::{
+    DType, FullyConnected, ModelWriter, Op, Quant, Requant, Rounding, Shape, StepSpec, TensorSpec,
+};
 
 const INPUTS: u32 = 16;
 const OUTPUTS: u32 = 4;
@@ -20,7 +22,6 @@ fn main() {
 fn model() -> impl std::ops::Deref<Target = [u8]> {
     let mut model = ModelWriter::default();
     model.name = "self-check".into();
-    model.arena = 32;
     let weights: Vec<u8> = (0..OUTPUTS).flat_map(|o| [(o as u8).wrapping_sub(1); INPUTS as usize]).collect();
     let bias: Vec<u8> = [4i32; OUTPUTS as usize].iter().flat_map(|b| b.to_le_bytes()).collect();
     let halves: Vec<u8> = [1i32 << 30; OUTPUTS as usize].iter().flat_map(|m| m.to_le_bytes()).collect();
@@ -36,7 +37,10 @@ fn model() -> impl std::ops::Deref<Target = [u8]> {
         },
     });
     model.tensors = vec![tensor(INPUTS, 0), tensor(OUTPUTS, 16)];
-    model.steps = vec![StepSpec { op, inputs: vec![0], scratch: (0, 0) }];
+    let shape = |elements| Shape::new(&[1, elements]).expect("a small shape");
+    let scratch = mote_kernels::table::scratch(&op, &shape(INPUTS), &shape(OUTPUTS)) as u32;
+    model.arena = 32 + scratch;
+    model.steps = vec![StepSpec { op, inputs: vec![0], scratch: (32, scratch) }];
     model.outputs = vec![1];
     model.finish()
 }
