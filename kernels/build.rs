@@ -6,7 +6,7 @@ use std::env::var;
 const ARMV8M_WITH_DSP: [&str; 4] = ["cortex-m33", "cortex-m35p", "cortex-m55", "cortex-m85"];
 
 fn main() {
-    println!("cargo::rustc-check-cfg=cfg(mote_arm_dsp)");
+    println!("cargo::rustc-check-cfg=cfg(mote_arm_dsp, mote_armv8m)");
     println!("cargo::rerun-if-changed=build.rs");
     let target = var("TARGET").unwrap_or_default();
     let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
@@ -14,5 +14,8 @@ fn main() {
     let dsp = cpu.is_some_and(|(_, cpu)| ARMV8M_WITH_DSP.contains(&cpu));
     if target.starts_with("thumbv7em") || target.starts_with("thumbv8m.main") && dsp {
         println!("cargo::rustc-cfg=mote_arm_dsp");
+    }
+    if target.starts_with("thumbv8m") {
+        println!("cargo::rustc-cfg=mote_armv8m");
     }
 }

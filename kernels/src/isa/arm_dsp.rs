@@ -8,6 +8,21 @@ use core::arch::asm;
 use super::{Block, Isa, Layer, Rows, Taps};
 use crate::quant::Channels;
 
+/// Begins a naked function: the assembler is not told of the build's processor there, and knows the extension by itself
+/// for ARMv7E-M only.
+#[cfg(not(mote_armv8m))]
+macro_rules! dsp {
+    () => {
+        ""
+    };
+}
+#[cfg(mote_armv8m)]
+macro_rules! dsp {
+    () => {
+        ".cpu cortex-m33\n"
+    };
+}
+
 mod pack;
 mod product;
 

@@ -181,6 +181,7 @@ macro_rules! kernel {
         #[unsafe(naked)]
         pub(super) unsafe extern "C" fn $name(product: *mut Product) {
             naked_asm!(
+                dsp!(),
                 "push {{r0, r4, r5, r6, r7, r8, r9, r10, r11, lr}}
                 ldr r1, [r0, #{w}]",
                 $($code,)*
