@@ -2,10 +2,11 @@
 //! and `toolchain`. Nothing here is part of the product.
 
 mod boards;
+mod budget;
 mod emulate;
-mod example;
 mod firmware;
 mod mlperf;
+mod models;
 mod setup;
 mod shell;
 mod sizes;
@@ -61,11 +62,10 @@ enum Chore {
         #[arg(long)]
         full: bool,
     },
-    /// Print what the images weigh, and what the example model costs on them
+    /// Print what images of models weigh and what an inference costs on their boards; fail when one exceeds its budget
     Sizes {
-        /// Print one JSON object
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        options: sizes::Options,
     },
 }
 
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         Chore::Emulate { board, args } => emulate::run(board, &args),
         Chore::Mlperf { image, build, serial } => mlperf::run(&image, build, &serial),
         Chore::Test { full } => test::run(full),
-        Chore::Sizes { json } => sizes::run(json),
+        Chore::Sizes { options } => sizes::run(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

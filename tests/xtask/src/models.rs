@@ -1,4 +1,4 @@
-//! The example model, converted, and run on boards for its cost. What it computes there is for the tests to check.
+//! The models whose images are weighed: the example, and MLPerf Tiny's four where they are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,48 +7,68 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::boards::{Board, firmware};
 use crate::shell::{cargo, root, typed};
 
-/// What one run of the model costs on a board.
-pub(crate) struct Cost {
-    pub(crate) isa: String,
-    pub(crate) instructions: u64,
-    pub(crate) arena_bytes: u64,
-    pub(crate) stack_bytes: u64,
+/// A converted model.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// Its name in MLPerf Tiny's protocol.
+    pub(crate) name: &'static str,
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// Bytes of the file.
+    pub(crate) bytes: u64,
+    /// Bytes of its constants.
+    pub(crate) weights: u64,
+    /// Bytes of RAM for activations and scratch.
+    pub(crate) arena: u64,
+    /// Bytes of the largest scratch buffer, part of the arena.
+    pub(crate) scratch: u64,
 }
 
-/// Converts the example; gives the model's path.
-pub(crate) fn model() -> Result<PathBuf> {
-    let (from, to) = (root().join("examples/models"), folder()?.join("fashion.mote"));
-    let mut mote = mote();
-    mote.arg("convert").arg(from.join("fashion.onnx")).arg("--calib").arg(from.join("fashion_calib.npz"));
-    json(mote.args(["--scale", "1/255", "--json", "-o"]).arg(&to))?;
-    Ok(to)
+/// The benchmark's models: names in the protocol, and files.
+const SUITE: [(&str, &str); 4] = [
+    ("kws01", "kws_ref_model.tflite"),
+    ("ic01", "pretrainedResnet_quant.tflite"),
+    ("vww01", "vww_96_int8.tflite"),
+    ("ad01", "ad01_int8.tflite"),
+];
+
+/// The example of the repository.
+pub(crate) fn example() -> Result<Model> {
+    let from = root().join("examples/models");
+    let calib = from.join("fashion_calib.npz");
+    convert(
+        "fashion",
+        &from.join("fashion.onnx"),
+        &["--scale".into(), "1/255".into(), "--calib".into(), calib],
+    )
 }
 
-/// Runs the model at `path` on the first image.
-pub(crate) fn cost(path: &Path, board: Board) -> Result<Cost> {
-    let input = folder()?.join("black.npy");
-    fs::write(&input, black())?;
-    let mut mote = mote();
-    mote.arg("run").arg(path).arg("--input").arg(&input).args(["--on", board.name(), "--json"]);
-    mote.env("MOTE_IMAGES", firmware().join("target/images"));
-    let outcome = json(&mut mote)?;
-    let number =
-        |key: &str| outcome[key].as_u64().with_context(|| format!("`mote run --json` gave no {key}"));
-    Ok(Cost {
-        isa: outcome["isa"].as_str().unwrap_or_default().into(),
-        instructions: number("instructions")?,
-        arena_bytes: number("arena_bytes")?,
-        stack_bytes: number("stack_bytes")?,
-    })
+/// The benchmark's models, in `MOTE_SHARED` or beside the checkout; none, and a word on it, where they are not.
+pub(crate) fn suite() -> Result<Vec<Model>> {
+    let shared = std::env::var_os("MOTE_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    let folder = shared.join("models/mlperf_tiny");
+    if !folder.is_dir() {
+        eprintln!("xtask: no models of MLPerf Tiny at {} (set MOTE_SHARED): left out", folder.display());
+        return Ok(Vec::new());
+    }
+    SUITE.iter().map(|(name, file)| convert(name, &folder.join(file), &[])).collect()
 }
 
-fn folder() -> Result<PathBuf> {
+/// Converts a network and reads what the converter knows of the model.
+fn convert(name: &'static str, network: &Path, options: &[PathBuf]) -> Result<Model> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder)?;
-    Ok(folder)
+    let path = folder.join(name).with_extension("mote");
+    json(mote().arg("convert").arg(network).args(options).args(["--json", "-o"]).arg(&path))?;
+    let facts = json(mote().arg("inspect").arg(&path).arg("--json"))?;
+    let number =
+        |key: &str| facts[key].as_u64().with_context(|| format!("`mote inspect --json` gave no {key}"));
+    let layers = facts["operators"].as_array().context("`mote inspect --json` gave no operators")?;
+    let scratch = layers.iter().filter_map(|layer| layer["scratch_bytes"].as_u64()).max().unwrap_or(0);
+    let (bytes, weights, arena) = (number("model_bytes")?, number("weight_bytes")?, number("arena_bytes")?);
+    Ok(Model { name, path, bytes, weights, arena, scratch })
 }
 
 /// The `mote` of this checkout, in the profile that the tests build.
@@ -64,31 +84,4 @@ fn json(command: &mut Command) -> Result<Value> {
         bail!("`{}` failed:\n{}", typed(command), String::from_utf8_lossy(&output.stderr));
     }
     serde_json::from_slice(&output.stdout).with_context(|| format!("`{}` printed no JSON", typed(command)))
-}
-
-/// A black image as a `.npy` file: 28 × 28 bytes, one channel.
-fn black() -> Vec<u8> {
-    const HEADER: &str = "{'descr': '|u1', 'fortran_order': False, 'shape': (28, 28, 1), }";
-    const PREFIX: usize = 10;
-    let padded = (PREFIX + HEADER.len() + 1).next_multiple_of(64);
-    let mut file = b"\x93NUMPY\x01\x00".to_vec();
-    file.extend(((padded - PREFIX) as u16).to_le_bytes());
-    file.extend(HEADER.bytes());
-    file.resize(padded - 1, b' ');
-    file.push(b'\n');
-    file.resize(padded + 28 * 28, 0);
-    file
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_npy_header_fills_whole_blocks() {
-        let file = black();
-        assert_eq!(file.len(), 128 + 784);
-        assert_eq!(&file[..10], b"\x93NUMPY\x01\x00\x76\x00");
-        assert_eq!(file[127], b'\n');
-    }
 }

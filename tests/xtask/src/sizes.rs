@@ -1,101 +1,187 @@
-//! `cargo xtask sizes`: what each image weighs, and what the example model costs on its board.
+//! `cargo xtask sizes`: what an image weighs and what an inference costs on its board, for the example and for MLPerf
+//! Tiny's models, each held against its budget.
 //!
-//! The text of an image is its code and constants. Part of it is the program around the runtime, which reads files
-//! and measures; mote's own code is told by the names of its symbols.
+//! The images are those behind the benchmark's serial protocol. What is mote's of an image is what it has more than the
+//! same image without a network: code, tables, and what either needs of Rust's libraries.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
-use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+use serde_json::{Map, Value, json};
 
 use crate::boards::Board;
-use crate::example::{Cost, cost, model};
-use crate::firmware::build;
+use crate::budget;
+use crate::mlperf::{Form, Image, command};
+use crate::models::{Model, example, suite};
 
-/// The crates whose symbols count as mote's own.
-const OWN: [&str; 3] = ["mote_format", "mote_kernels", "mote_runtime"];
-
-/// What an image takes, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size {
-    /// Code and constants.
-    text: u64,
-    /// Statics in RAM.
-    statics: u64,
-    /// Code of the crates in [`OWN`], part of the text.
-    own: u64,
+/// What `cargo xtask sizes` is asked.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Every model on every board in every form, rather than all models on the first board and the example on all
+    #[arg(long)]
+    all: bool,
+    /// Take what was measured as the budget
+    #[arg(long)]
+    bless: bool,
 }
 
-/// Builds all images, measures them, prints.
-pub(crate) fn run(json: bool) -> Result<()> {
-    Board::ALL.iter().try_for_each(|&board| build(board))?;
-    let model = model()?;
-    let rows = Board::ALL.iter().map(|&board| Ok((board, size(&board.image())?, cost(&model, board)?)));
-    let rows: Vec<_> = rows.collect::<Result<_>>()?;
-    if json {
-        let boards: Vec<Value> = rows.iter().map(|(board, size, cost)| object(*board, size, cost)).collect();
-        println!("{}", json!({ "boards": boards }));
+/// One image, and one inference on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) model: String,
+    pub(crate) board: String,
+    pub(crate) form: String,
+    /// Values in the order of [`COLUMNS`].
+    pub(crate) values: [u64; COLUMNS.len()],
+}
+
+/// What is measured of an image: all its code and constants; what of that is the model's constants (or its file), and
+/// mote's; RAM for activations and scratch, the largest scratch within it, the peak of the stack, statics beside the
+/// arena; executed instructions of an inference.
+pub(crate) const COLUMNS: [&str; 8] =
+    ["text", "weights", "mote", "arena", "scratch", "stack", "statics", "instructions"];
+
+impl Row {
+    /// As an object of JSON.
+    pub(crate) fn json(&self) -> Value {
+        let mut object = Map::new();
+        for (key, text) in [("model", &self.model), ("board", &self.board), ("form", &self.form)] {
+            object.insert(key.into(), json!(text));
+        }
+        object.extend(COLUMNS.iter().zip(self.values).map(|(key, value)| ((*key).into(), json!(value))));
+        object.into()
+    }
+}
+
+/// Measures, prints, compares with the budgets or makes them anew.
+pub(crate) fn run(options: Options) -> Result<()> {
+    let rows = measure(options.all)?;
+    if options.json {
+        println!("{}", json!({ "images": rows.iter().map(Row::json).collect::<Vec<_>>() }));
     } else {
         print!("{}", table(&rows));
     }
-    Ok(())
+    if options.bless { budget::write(&rows) } else { budget::check(&rows) }
 }
 
-fn object(board: Board, size: &Size, cost: &Cost) -> Value {
-    json!({
-        "board": board.name(),
-        "text_bytes": size.text,
-        "own_text_bytes": size.own,
-        "static_bytes": size.statics,
-        "isa": cost.isa,
-        "instructions": cost.instructions,
-        "arena_bytes": cost.arena_bytes,
-        "stack_bytes": cost.stack_bytes,
-    })
-}
-
-fn table(rows: &[(Board, Size, Cost)]) -> String {
-    let mut text = format!(
-        "{:8} {:8} {:>9} {:>9} {:>9} {:>14} {:>9} {:>9}\n",
-        "board", "isa", "text", "of mote", "statics", "instructions", "arena", "stack"
-    );
-    for (board, size, cost) in rows {
-        text += &format!(
-            "{:8} {:8} {:>9} {:>9} {:>9} {:>14} {:>9} {:>9}\n",
-            board.name(),
-            cost.isa,
-            size.text,
-            size.own,
-            size.statics,
-            cost.instructions,
-            cost.arena_bytes,
-            cost.stack_bytes
-        );
+/// The images that are measured.
+fn images(all: bool) -> Result<Vec<(Model, Board, Form)>> {
+    let first = Board::ALL[0];
+    let mut images = Vec::new();
+    for (at, model) in [example()?].into_iter().chain(suite()?).enumerate() {
+        let boards = if all || at == 0 { Board::ALL } else { &[first] };
+        let everywhere = boards.iter().map(|board| (*board, Form::Compiled));
+        let more =
+            boards.iter().filter(|board| all || **board == first).map(|board| (*board, Form::Interpreted));
+        images.extend(everywhere.chain(more).map(|(board, form)| (model.clone(), board, form)));
     }
-    text + "text, statics: the image; instructions, arena, stack: one run of the example model\n"
+    Ok(images)
+}
+
+fn measure(all: bool) -> Result<Vec<Row>> {
+    let images = images(all)?;
+    let mut empty = Vec::new();
+    for board in Board::ALL {
+        if let Some((model, ..)) = images.iter().find(|(_, of, _)| of == board) {
+            empty.push((*board, build(model, *board, Form::Empty)?.0.text));
+        }
+    }
+    let mut rows = Vec::new();
+    for (model, board, form) in &images {
+        let (size, path) = build(model, *board, *form)?;
+        let [instructions, stack] = cost(*board, &path)?;
+        let weights = if *form == Form::Compiled { model.weights } else { model.bytes };
+        let without = empty.iter().find(|(of, _)| of == board).map_or(0, |(_, text)| *text);
+        let mote = size.text.saturating_sub(weights + without);
+        rows.push(Row {
+            model: model.name.into(),
+            board: board.name().into(),
+            form: form.name().into(),
+            values: [size.text, weights, mote, model.arena, model.scratch, stack, size.statics, instructions],
+        });
+    }
+    Ok(rows)
+}
+
+fn build(model: &Model, board: Board, form: Form) -> Result<(Size, std::path::PathBuf)> {
+    let image = Image { board, model: model.path.clone(), benchmark: model.name.into(), form };
+    let path = image.build()?;
+    Ok((size(&path)?, path))
+}
+
+/// What an image takes, in bytes.
+struct Size {
+    /// Code, constants and the first values of statics.
+    text: u64,
+    /// Statics in RAM, but for the arena.
+    statics: u64,
 }
 
 /// Reads an image's size from its sections and symbols.
 fn size(image: &Path) -> Result<Size> {
     let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let file = object::File::parse(&*bytes)?;
-    let mut size = Size { text: 0, statics: 0, own: 0 };
+    let mut size = Size { text: 0, statics: 0 };
     for section in file.sections() {
         match section.kind() {
             SectionKind::Text | SectionKind::ReadOnlyData | SectionKind::ReadOnlyString => {
                 size.text += section.size();
             }
-            SectionKind::Data | SectionKind::UninitializedData => size.statics += section.size(),
+            SectionKind::Data => {
+                size.text += section.size();
+                size.statics += section.size();
+            }
+            SectionKind::UninitializedData => size.statics += section.size(),
             _ => {}
         }
     }
-    let own = |name: &str| {
-        let name = rustc_demangle::demangle(name).to_string();
-        OWN.iter().any(|of| name.contains(of))
-    };
-    let code = file.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text);
-    size.own = code.filter(|symbol| symbol.name().is_ok_and(own)).map(|symbol| symbol.size()).sum();
+    let arena = file.symbols().find(|symbol| symbol.name().is_ok_and(|name| name.contains("5ARENA")));
+    size.statics -= arena.map_or(0, |symbol| symbol.size());
     Ok(size)
+}
+
+/// Asks a running image for the instructions and the stack of an inference.
+fn cost(board: Board, image: &Path) -> Result<[u64; 2]> {
+    let mut run = command(board, image, "stdio");
+    let mut child =
+        run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start the emulator")?;
+    let (to, from) = (child.stdin.take(), child.stdout.take());
+    let (mut to, from) = (to.context("no pipe")?, from.context("no pipe")?);
+    write!(to, "cost%")?;
+    let mut lines = BufReader::new(from).lines().map_while(Result::ok);
+    let answer = lines.find_map(|line| line.trim_end().strip_prefix("m-cost-[").map(str::to_owned));
+    // Told to end, rather than killed, the script ends the emulator too.
+    let told = Command::new("kill").arg(child.id().to_string()).status()?;
+    ensure!(told.success(), "the emulator cannot be ended");
+    child.wait()?;
+    let answer = answer.with_context(|| format!("{} told no cost", image.display()))?;
+    let numbers: Vec<u64> = answer.trim_end_matches(']').split(',').map_while(|n| n.parse().ok()).collect();
+    match numbers[..] {
+        [instructions, stack] => Ok([instructions, stack]),
+        _ => bail!("{} told its cost as {answer}", image.display()),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let widths = [8, 8, 7, 8, 8, 6, 8, 13];
+    let mut text = format!("{:8} {:10} {:11}", "model", "board", "form");
+    for (column, width) in COLUMNS.iter().zip(widths) {
+        text += &format!(" {column:>width$}");
+    }
+    for row in rows {
+        text += &format!("\n{:8} {:10} {:11}", row.model, row.board, row.form);
+        for (value, width) in row.values.iter().zip(widths) {
+            text += &format!(" {value:>width$}");
+        }
+    }
+    text + "\ntext: all code and constants; weights: the model's part of it; mote: what else it has more than an image\n\
+           without a network. scratch is part of the arena. bytes; executed instructions of an inference\n"
 }

@@ -46,13 +46,13 @@ pub(crate) fn run(full: bool) -> Result<()> {
         eprintln!("=== {name}: {:.1} s", begin.elapsed().as_secs_f32());
     }
     println!("\n=== summary");
-    sizes::run(false)?;
+    let sizes = sizes::run(sizes::Options::default());
     for (name, time) in &run.times {
         println!("{:>7.1} s  {name}", time.as_secs_f32());
     }
     println!("{:>7.1} s  in all", run.times.iter().map(|(_, time)| time.as_secs_f32()).sum::<f32>());
     println!("{} passed, 0 failed", run.passed);
-    Ok(())
+    sizes
 }
 
 fn format() -> Result<()> {
