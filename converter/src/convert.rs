@@ -15,7 +15,7 @@ use crate::quantize::{self, Calibration};
 use crate::report::ModelReport;
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
-use mote_format::{AlignedBytes, Original};
+use mote_format::{AlignedBytes, DType, Original};
 use mote_runtime::Model;
 use std::path::{Path, PathBuf};
 
@@ -64,16 +64,31 @@ pub fn convert(path: &Path, options: &Options) -> Result<Converted> {
 
 /// Converts a model that is quantized already.
 fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> {
+    let unused = [("--calib", options.calib.is_some()), ("--input-shape", !options.shapes.is_empty())];
+    if let Some((option, _)) = unused.iter().find(|(_, given)| *given) {
+        return Err(Error::new(format!("the model has no use for {option}"))
+            .at(path.display().to_string())
+            .cause("it is quantized, with scales and shapes of its own")
+            .remedy(format!("leave out {option}, or give the float network")));
+    }
     let program = tflite::program(bytes).map_err(|e| in_file(path, e))?;
     let channels = program.tensors.first().map_or(1, |t| t.shape.channels());
     options.prepare.check(channels)?;
     let metadata = Metadata {
         name: stem(path).unwrap_or_default(),
         labels: options.labels.clone(),
-        prepare: options.prepare.clone(),
+        prepare: stored_bytes(&program)
+            .filter(|_| options.prepare.is_identity())
+            .unwrap_or(options.prepare.clone()),
         ..Metadata::default()
     };
     Ok(finish(&program, metadata)?.0)
+}
+
+/// The preparation by which raw data are the bytes of a uint8 input: pixels, for all models of that kind.
+fn stored_bytes(program: &Program) -> Option<Prepare> {
+    let input = program.tensors.first().filter(|t| t.dtype == DType::U8)?;
+    Some(Prepare { mean: vec![input.quant.zero as f32], scale: vec![input.quant.scale] })
 }
 
 /// Gives the program's buffers places and writes it; the bytes, and what no plan is below.

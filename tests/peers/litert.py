@@ -3,7 +3,8 @@
 Use: python litert.py MODEL.tflite INPUTS OUTPUTS [TENSOR]...
 
 INPUTS holds the bytes of the model's inputs, one inference after the other; OUTPUTS receives the bytes of its outputs, or
-of the named tensors, in the same order. Needs the packages of requirements.txt.
+of the named tensors, in the same order. Named tensors of uint8 are written as int8, 128 lower, and int64 is always written
+as int32: that is how mote holds them. Needs the packages of requirements.txt.
 """
 
 import sys
@@ -39,7 +40,12 @@ def main(model, source, target, *names):
                 at += values.nbytes
             lite.invoke()
             for tensor in wanted:
-                out.write(lite.get_tensor(tensor).tobytes())
+                values = lite.get_tensor(tensor)
+                if values.dtype == np.int64:
+                    values = values.astype(np.int32)
+                elif names and values.dtype == np.uint8:
+                    values = values ^ 0x80
+                out.write(values.tobytes())
 
 
 main(*sys.argv[1:])

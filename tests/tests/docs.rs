@@ -25,3 +25,11 @@ fn the_table_of_tflite_operators_is_up_to_date() {
         &format!("\n| operator | rounding | limits |\n|---|---|---|\n{rows}\n"),
     );
 }
+
+#[test]
+fn the_list_of_operators_on_uint8_is_up_to_date() {
+    let names: Vec<&str> = tflite::unsigned().collect();
+    assert!(names.is_sorted());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tflite.md");
+    readme::section(&file, "uint8", &format!("{}.\n", names.join(", ")));
+}

@@ -6,8 +6,9 @@ mod litert;
 
 use mote_converter::board::{BOARDS, Board, emulator_present};
 use mote_converter::convert::{Converted, Options, convert};
-use mote_converter::data::Prepare;
+use mote_converter::data::{self, Prepare, Sample, Spec};
 use mote_converter::encode::{Metadata, encode};
+use mote_converter::evaluate::model_spec;
 use mote_converter::import::InputShapes;
 use mote_converter::plan::plan;
 use mote_converter::program::Step;
@@ -16,17 +17,21 @@ use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
 use mote_format::{AlignedBytes, Op};
 use mote_kernels::table::Kernels;
-use mote_runtime::{Hook, Model, Session, macs};
+use mote_runtime::{DType, Hook, Model, Session, Tensor, macs};
 use mote_tests::{outputs, shared};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The models that must give LiteRT's bits.
-const MODELS: [&str; 5] = [
-    "mlperf_tiny/kws_ref_model",
-    "mlperf_tiny/pretrainedResnet_quant",
-    "mlperf_tiny/vww_96_int8",
-    "mlperf_tiny/ad01_int8",
-    "audio/micro_speech_quantized",
+/// The models that must give LiteRT's bits, and over how many inputs: the large ones take seconds for one.
+const MODELS: [(&str, u64); 9] = [
+    ("mlperf_tiny/kws_ref_model", 100),
+    ("mlperf_tiny/pretrainedResnet_quant", 100),
+    ("mlperf_tiny/vww_96_int8", 100),
+    ("mlperf_tiny/ad01_int8", 100),
+    ("audio/micro_speech_quantized", 100),
+    ("coral/mobilenet_v1_0.25_128_quant", 100),
+    ("coral/mobilenet_v1_1.0_224_quant_embedding_extractor", 20),
+    ("coral/mobilenet_v2_1.0_224_quant", 20),
+    ("coral/deeplabv3_mnv2_dm05_pascal_quant", 2),
 ];
 
 fn converted(path: &Path) -> Converted {
@@ -39,6 +44,11 @@ fn converted(path: &Path) -> Converted {
         progress: Progress::Hidden,
     };
     convert(path, &options).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// `coral/mobilenet_v2_1.0_224_quant`, for example: the name has points of its own.
+fn tflite_file(shared: &Path, name: &str) -> PathBuf {
+    shared.join("models").join(format!("{name}.tflite"))
 }
 
 /// Bytes that are the same on every run.
@@ -57,12 +67,12 @@ fn random(seed: u64, count: usize) -> Vec<u8> {
 #[ignore = "needs Python with LiteRT"]
 fn a_hundred_random_inputs_give_the_bits_of_litert_in_every_layer() {
     let Some(shared) = shared() else { return };
-    for name in MODELS {
-        let path = shared.join("models").join(name).with_extension("tflite");
+    for (name, count) in MODELS {
+        let path = tflite_file(&shared, name);
         let (bytes, small) = (unoptimised(&path), converted(&path).bytes);
         let model = Model::new_checked(&bytes).expect("a model");
         let length = model.inputs().next().expect("an input").bytes();
-        let inputs: Vec<Vec<u8>> = (0..100).map(|i| random(i, length)).collect();
+        let inputs: Vec<Vec<u8>> = (0..count).map(|i| random(i, length)).collect();
         let tensors = layers(&path);
         let names: Vec<String> = tensors.iter().flatten().cloned().collect();
         let Some(expected) = litert::outputs(&path, &inputs, &names) else { return };
@@ -95,7 +105,7 @@ fn layers(path: &Path) -> Vec<Option<String>> {
     program.steps.iter().zip(next).map(last).collect()
 }
 
-/// The bytes that each of the wanted steps writes.
+/// The bytes that each of the wanted steps writes, those of uint8 as int8.
 fn every_layer(
     model: &Model<'_>,
     kernels: &'static Kernels,
@@ -106,7 +116,9 @@ fn every_layer(
     impl Hook for Record<'_> {
         fn after(&mut self, step: &mote_runtime::Step<'_>) {
             if self.0[self.1].is_some() {
-                self.2.extend(step.output().bytes());
+                let output = step.output();
+                let flip = if output.info().dtype == DType::U8 { 0x80 } else { 0 };
+                self.2.extend(output.bytes().iter().map(|b| b ^ flip));
             }
             self.1 += 1;
         }
@@ -154,8 +166,8 @@ fn size(model: &Model<'_>) -> (u64, u32, usize) {
 #[test]
 fn less_to_compute_and_the_same_bits() {
     let Some(shared) = shared() else { return };
-    for (name, count) in MODELS.into_iter().zip([300, 100, 2000, 1000, 500]) {
-        let path = shared.join("models").join(name).with_extension("tflite");
+    for ((name, _), count) in MODELS.into_iter().zip([300, 100, 2000, 1000, 500]) {
+        let path = tflite_file(&shared, name);
         let (bytes, small) = (unoptimised(&path), converted(&path).bytes);
         let (model, small) =
             (Model::new_checked(&bytes).expect("a model"), Model::new_checked(&small).expect("a model"));
@@ -262,4 +274,61 @@ fn visual_wake_words() {
     let top1 = top1(&shared.join("models/mlperf_tiny/vww_96_int8.tflite"), &inputs, &labels);
     println!("vww: {top1:.4}");
     assert!((top1 - 40.0 / 42.0).abs() < 1e-9, "{top1}");
+}
+
+/// Pictures of cats on the uint8 models: class and probability.
+#[test]
+fn photographs() {
+    let Some(shared) = shared() else { return };
+    let labels = std::fs::read_to_string(shared.join("data/coral/imagenet_labels.txt")).expect("labels");
+    let labels: Vec<&str> = labels.lines().collect();
+    for (name, path, class, least) in [
+        ("coral/mobilenet_v1_0.25_128_quant", "coral/cat.bmp", "cat", 0.12),
+        ("coral/mobilenet_v2_1.0_224_quant", "coral/cat.bmp", "cat", 0.7),
+        ("coral/mobilenet_v2_1.0_224_quant", "skimage/chelsea.png", "cat", 0.7),
+    ] {
+        let bytes = converted(&tflite_file(&shared, name)).bytes;
+        let model = Model::new_checked(&bytes).expect("a model");
+        let best = seen(&model, &shared.join("data").join(path), |output| output.top::<1>()[0]);
+        println!("{name} on {path}: {} {:.2}", labels[best.index], best.value);
+        assert!(labels[best.index].contains(class) && best.value > least, "{}", labels[best.index]);
+    }
+}
+
+/// What a model says of a picture, which is prepared as the model wants it.
+fn seen<R>(model: &Model<'_>, picture: &Path, read: impl Fn(Tensor<'_>) -> R) -> R {
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(model, &mut arena).expect("room");
+    let sample = sample(picture, &model_spec(model, None).expect("one input"));
+    session.input_mut(0).expect("an input").fill(sample.x.iter().copied());
+    session.run();
+    read(session.output(0).expect("an output"))
+}
+
+fn sample(picture: &Path, spec: &Spec) -> Sample {
+    data::open(picture, spec).expect("a picture").next().expect("one").expect("a picture")
+}
+
+/// A dog and its outline, on the uint8 segmentation model.
+#[test]
+fn segmentation() {
+    let Some(shared) = shared() else { return };
+    let (size, dog) = (513, 12.0);
+    let bytes = converted(&tflite_file(&shared, "coral/deeplabv3_mnv2_dm05_pascal_quant")).bytes;
+    let model = Model::new_checked(&bytes).expect("a model");
+    let picture = shared.join("data/coral/dog_segmentation_256.bmp");
+    let classes: Vec<f32> = seen(&model, &picture, |output| output.reals().collect());
+    let (prepare, shape) = (Prepare::default(), vec![256, 256, 1]);
+    let spec = Spec { input: String::new(), shape, prepare, labels: None, limit: None };
+    let mask = sample(&shared.join("data/coral/dog_segmentation_mask_256.bmp"), &spec).x;
+    let (mut both, mut either) = (0, 0);
+    for (i, &mask) in mask.iter().enumerate() {
+        let [row, column] = [i / 256, i % 256].map(|p| p * size / 256);
+        let (found, there) = (classes[row * size + column] == dog, mask == 0.0);
+        both += usize::from(found && there);
+        either += usize::from(found || there);
+    }
+    let overlap = both as f64 / either as f64;
+    println!("deeplab: intersection over union {overlap:.2}");
+    assert!(overlap > 0.85, "{overlap}");
 }

@@ -20,6 +20,11 @@ impl InputShapes {
         InputShapes(vec![(None, shape.to_vec())])
     }
 
+    /// Whether none was given.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Replaces the shapes of `inputs` (the model's real inputs) by fixed ones.
     pub(crate) fn apply(&self, inputs: &mut [&mut ValueInfoProto]) -> Result<()> {
         let names: Vec<String> = inputs.iter().map(|i| i.name.clone()).collect();

@@ -218,7 +218,8 @@ impl<'a> Lowering<'a> {
         let (dtype, quant) = match tensor.kind {
             TensorType::INT8 | TensorType::UINT8 => (DType::I8, quant(tensor)?),
             TensorType::FLOAT32 => (DType::F32, Quant { scale: 1.0, zero: 0 }),
-            TensorType::INT32 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
+            // Indices; those of a model that fits fit 32 bits.
+            TensorType::INT32 | TensorType::INT64 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
             kind => {
                 return Err(format!(
                     "\"{}\" is {}; activations are int8 or uint8",

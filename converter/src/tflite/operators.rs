@@ -35,7 +35,7 @@ macro_rules! operators {
 #[rustfmt::skip]
 pub(super) static OPERATORS: &[Row] = operators! {
     ADD elementwise::add, "double", "up to four dimensions, with broadcasting";
-    ARG_MAX reduce::arg_max, "none", "along the last axis, int32";
+    ARG_MAX reduce::arg_max, "none", "along the last axis; int64 is given as int32";
     ASSIGN_VARIABLE state::assign, "none", "a variable of one shape and scale";
     AVERAGE_POOL_2D window::average_pool, "mean half away from zero", "";
     CALL_ONCE state::nothing, "none", "assigns constants to variables";

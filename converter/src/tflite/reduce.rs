@@ -96,8 +96,8 @@ pub(super) fn arg_max<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let (x, axis, y) = (l.input(node, 0)?, l.integers(node, 1)?, l.output(node)?);
     let rank = x.dims.len();
     let last = axis == [-1] || axis == [rank as i64 - 1];
-    if !last || y.kind != TensorType::INT32 {
-        return Err(l.refuse(node, "it works along the last axis and gives int32"));
+    if !last || ![TensorType::INT32, TensorType::INT64].contains(&y.kind) {
+        return Err(l.refuse(node, "it works along the last axis and gives int32 or int64"));
     }
     l.expect_shape(node, &x.dims[..rank.saturating_sub(1)])?;
     let (input, _) = l.operand(node, 0)?;

@@ -1,12 +1,12 @@
 //! `mote convert` on a `.tflite` file, and the other verbs on what it makes.
 
 use crate::builder::{Model, options};
-use ndarray::{Array2, arr2};
+use ndarray::{Array2, Array4, arr2};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
-use tract_tflite::tflite::BuiltinOperator;
+use tract_tflite::tflite::{BuiltinOperator, Padding};
 
 fn mote(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mote")).args(args).current_dir(folder).output().expect("mote starts")
@@ -72,4 +72,46 @@ fn what_was_removed_is_told() {
     let said: serde_json::Value = serde_json::from_str(&said).expect("json");
     assert_eq!((said["macs"].as_u64(), said["original"]["macs"].as_u64()), (Some(5), Some(15)));
     assert_eq!(said["removed"].as_array().map(Vec::len), Some(2), "{said}");
+}
+
+/// A picture of three pixels; y is its mean.
+#[test]
+fn uint8_in_and_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let mut m = Model::default();
+    let (x, y) =
+        (m.unsigned_value(&[1, 1, 3, 1], (0.5, 128), &[]), m.unsigned_value(&[1, 1, 1, 1], (0.5, 128), &[]));
+    m.take(x);
+    let pad = Padding::VALID;
+    let args = options!(
+        Pool2DOptions,
+        Pool2DOptionsArgs { padding: pad, stride_w: 1, stride_h: 1, filter_width: 3, filter_height: 1 }
+    );
+    m.op(BuiltinOperator::AVERAGE_POOL_2D, &[x], y, Some(args)).output(y);
+    std::fs::write(at("net.tflite"), m.bytes()).expect("room");
+    Array4::from_shape_vec((1, 1, 3, 1), vec![0u8, 255, 201])
+        .expect("three")
+        .write_npy(File::create(at("q.npy")).expect("room"))
+        .expect("room");
+    arr2(&[[0f32, 255.0, 201.0]]).write_npy(File::create(at("x.npy")).expect("room")).expect("room");
+    done(folder.path(), &["convert", "net.tflite"]);
+    done(folder.path(), &["run", "net.mote", "--input", "q.npy", "--raw", "--output", "out.npy"]);
+    let raw = Array4::<u8>::read_npy(File::open(at("out.npy")).expect("outputs")).expect("uint8");
+    assert_eq!(raw.into_raw_vec_and_offset().0, [152]);
+    // Data that are prepared as the model says: the bytes themselves.
+    done(folder.path(), &["run", "net.mote", "--input", "x.npy", "--output", "out.npy"]);
+    let reals = Array4::<f32>::read_npy(File::open(at("out.npy")).expect("outputs")).expect("floats");
+    assert_eq!(reals.into_raw_vec_and_offset().0, [12.0]);
+}
+
+#[test]
+fn options_that_a_quantized_model_has_no_use_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("net.tflite"), dense()).expect("room");
+    for option in [["--calib", "x.npy"], ["--input-shape", "1,3"]] {
+        let refused = mote(folder.path(), &["convert", "net.tflite", option[0], option[1]]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(option[0]), "{said}");
+    }
 }

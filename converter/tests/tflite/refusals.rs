@@ -138,3 +138,17 @@ fn loops_and_tensors_from_nowhere() {
     m.output(x);
     says(&m.bytes(), &["output \"t0\""]);
 }
+
+#[test]
+fn uint8_where_an_operator_has_not_got_it() {
+    let mut m = Model::default();
+    let (x, y) = (m.unsigned_value(&[1, 4], (0.1, 3), &[]), m.unsigned_value(&[1, 4], (0.1, 3), &[]));
+    m.take(x);
+    m.op(B::ABS, &[x], y, None).output(y);
+    says(&m.bytes(), &["ABS"]);
+    let mut m = Model::default();
+    let (x, y) = (m.unsigned_value(&[1, 4], (0.1, 300), &[]), m.unsigned_value(&[1, 4], (0.1, 3), &[]));
+    m.take(x);
+    m.op(B::RELU, &[x], y, None).output(y);
+    says(&m.bytes(), &["input \"t0\"", "300"]);
+}
