@@ -82,21 +82,16 @@ impl<'s> Memory<'s> {
         }
         let Ok(mut parts) = self.arena.get_disjoint_mut(ranges) else { return };
         let [before @ .., out, scratch] = &mut parts[..] else { return };
-        let (before, states) = before.split_at_mut(inputs.len().saturating_sub(op.updates()));
-        let bytes = |i: usize, x: &TensorInfo| {
+        let bytes = |x: &TensorInfo| {
             if x.constant {
                 return Some(constants.get(x.range()).unwrap_or(&[]));
             }
-            (i < before.len() && x.range() != y.range()).then(|| &*before[first(x)])
+            (x.range() != y.range()).then(|| &*before[first(x)])
         };
-        let views: Vec<View<'_>, N> = (0..)
-            .zip(inputs)
-            .map(|(i, x)| View { shape: x.shape, quant: x.quant, bytes: bytes(i, x) })
-            .collect();
+        let views: Vec<View<'_>, N> =
+            inputs.iter().map(|x| View { shape: x.shape, quant: x.quant, bytes: bytes(x) }).collect();
         let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
-        let mut states = states.iter_mut().map(core::mem::take);
-        let states = [(); 2].map(|()| states.next().unwrap_or_default());
-        self.kernels.run(op, Io { x: &views, y, states, scratch, constants });
+        self.kernels.run(op, Io { x: &views, y, scratch, constants });
     }
 }
 

@@ -36,6 +36,11 @@ use crate::session::Session;
 /// let mut arena = Arena::<{ Net::ARENA }>::new();
 /// # let _ = Net::session(&mut arena);
 /// ```
+///
+/// ```compile_fail
+/// # use mote_runtime::include_model;
+/// include_model!(pub Net = "../format/tests/golden/v1.mote", ram = 100); // error: the peak is at layer …
+/// ```
 #[cfg(feature = "macros")]
 pub use mote_macros::include_model;
 

@@ -37,6 +37,13 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         Ok(session)
     }
 
+    /// A session that goes on where another one over the same arena has ended: the states are what they were then.
+    pub fn resume(model: &'m P, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
+        let (needed, given) = (model.arena_bytes(), arena.len());
+        let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
+        Ok(Self::over(model, arena, model.columns().best()))
+    }
+
     /// A session over an arena that is large enough and holds the states already.
     pub(crate) fn over(model: &'m P, arena: &'a mut [u8], kernels: &'static Kernels) -> Self {
         Self { model, arena, kernels, rest: model.steps() }

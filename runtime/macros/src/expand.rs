@@ -23,6 +23,11 @@ pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStre
     let numbers = numbers(model);
     let calls = calls(model);
     let path = path.to_string_lossy();
+    let variable = input.variable().map(|name| {
+        quote!(
+            const _: Option<&str> = option_env!(#name);
+        )
+    });
     quote! {
         #[doc = #doc]
         #(#attributes)*
@@ -36,6 +41,7 @@ pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStre
 
             // The compiler looks at the file again when it changes; its bytes are not kept.
             const _: &[u8] = include_bytes!(#path);
+            #variable
 
             #program
 
@@ -217,6 +223,11 @@ fn calls(model: &Model<'_>) -> TokenStream {
         pub fn run_in_place<'a, const N: usize>(arena: &'a mut Arena<N>) -> #output_type {
             Self::session(arena).run();
             #output
+        }
+
+        /// The tables, for what drives them by other means.
+        pub fn program() -> &'static Included {
+            &PROGRAM
         }
 
         /// A session as the interpreter has them: hooks, runs in portions.

@@ -62,21 +62,26 @@ impl Parse for Budget {
 }
 
 impl Input {
-    /// The file: `$NAME/` in front is a variable of the environment, such as `$OUT_DIR/`; other relative paths start
+    /// The variable of the environment that the path starts with.
+    pub(crate) fn variable(&self) -> Option<String> {
+        let written = self.file.value();
+        Some(written.strip_prefix('$')?.split('/').next()?.to_owned())
+    }
+
+    /// The file: `$NAME` in front is a variable of the environment, such as `$OUT_DIR`; other relative paths start
     /// where the source file lies, as those of `include_bytes!` do.
     pub(crate) fn path(&self) -> syn::Result<PathBuf> {
         let written = self.file.value();
         let refuse = |text: String| syn::Error::new(self.file.span(), text);
-        let path = match written.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
-            Some((name, rest)) => {
-                let folder = std::env::var_os(name).ok_or_else(|| refuse(format!("${name} is not set")))?;
-                Path::new(&folder).join(rest)
-            }
-            None => {
-                let source = self.file.span().unwrap().local_file();
-                let folder = source.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-                folder.unwrap_or_default().join(&written)
-            }
+        let path = if let Some(name) = self.variable() {
+            let start = std::env::var_os(&name).ok_or_else(|| refuse(format!("${name} is not set")))?;
+            let rest = written[1 + name.len()..].trim_start_matches('/');
+            if rest.is_empty() { PathBuf::from(start) } else { Path::new(&start).join(rest) }
+        } else if Path::new(&written).is_absolute() {
+            PathBuf::from(&written)
+        } else {
+            let source = self.file.span().unwrap().local_file();
+            source.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).join(&written)
         };
         path.canonicalize().map_err(|e| {
             refuse(format!("cannot read {}: {e}\nremedy: `mote convert` makes it", path.display()))

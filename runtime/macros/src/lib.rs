@@ -52,3 +52,74 @@ fn too_little_scratch(model: &Model<'_>, step: &StepInfo<'_>) -> Option<String> 
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../format/tests/golden/v1.mote");
+
+    fn expand(text: &str) -> Result<String, String> {
+        let text = text.replace("GOLDEN", &format!("{GOLDEN:?}"));
+        let included = syn::parse_str(&text).and_then(|input| include(&input));
+        included.map(|tokens| tokens.to_string()).map_err(|error| error.to_string())
+    }
+
+    fn refused(text: &str, words: &[&str]) {
+        let error = expand(text).expect_err(text);
+        for word in words {
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_exceeded_names_the_layer() {
+        let bytes = AlignedBytes::new(&std::fs::read(GOLDEN).expect("the golden model"));
+        let model = Model::new_checked(&bytes).expect("a model");
+        let (ram, flash) = (model.arena_bytes(), model.constant_bytes());
+        for (memory, needed) in [("ram", ram), ("flash", flash)] {
+            assert!(expand(&format!("pub Net = GOLDEN, {memory} = {needed}")).is_ok());
+            let text = format!("pub Net = GOLDEN, {memory} = {}", needed - 3);
+            refused(&text, &[&format!("needs {needed} bytes"), "3 more than the budget", "layer ", "remedy"]);
+        }
+        // The layer at the peak is one whose buffers reach the arena's end.
+        let error = expand("Net = GOLDEN, ram = 1").expect_err("too large");
+        let peak = model.steps().find(|s| error.contains(&format!("layer {}, {} ", s.index, s.op.name())));
+        let peak = peak.expect("a layer of the model");
+        let live =
+            (0..model.tensors()).filter_map(|id| model.tensor(id)).filter(|t| t.live_at(peak.index + 1));
+        let end = live.map(|t| t.range().end).max().expect("a live tensor");
+        assert_eq!(end.max((peak.scratch_at + peak.scratch_len) as usize), ram);
+    }
+
+    #[test]
+    fn what_is_not_a_model_is_refused() {
+        refused("pub Net = \"/nowhere/net.mote\"", &["cannot read", "mote convert"]);
+        refused("pub Net = \"$MOTE_NO_SUCH_VARIABLE/net.mote\"", &["$MOTE_NO_SUCH_VARIABLE is not set"]);
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs");
+        refused(&format!("pub Net = {source:?}"), &["not a mote model", "remedy"]);
+    }
+
+    #[test]
+    fn what_is_not_the_macros_grammar_is_refused() {
+        refused("pub Net = GOLDEN, rom = 5", &["expected `ram` or `flash`"]);
+        for text in ["pub Net", "Net = 5", "= GOLDEN", "Net = GOLDEN ram = 5", "Net = GOLDEN, ram = x"] {
+            refused(text, &["expected"]);
+        }
+        assert!(expand("/// Doc.\npub(crate) Net = GOLDEN, ram = 99_999, flash = 99_999,").is_ok());
+    }
+
+    #[test]
+    fn names_are_not_in_the_program() {
+        let bytes = AlignedBytes::new(&std::fs::read(GOLDEN).expect("the golden model"));
+        let model = Model::new_checked(&bytes).expect("a model");
+        let text = expand("Net = GOLDEN").expect("a type");
+        let names: Vec<&str> = (0..model.tensors())
+            .filter_map(|id| model.tensor(id))
+            .map(|t| model.tensor_name(&t))
+            .filter(|name| name.len() > 3)
+            .collect();
+        assert!(!names.is_empty());
+        assert!(names.iter().all(|name| !text.contains(&format!("\"{name}\""))));
+    }
+}
