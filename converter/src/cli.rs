@@ -1,9 +1,10 @@
 //! The command line: what can be asked, and which module answers. Each verb has a file of its own.
 
 mod bench;
-mod convert;
+pub(crate) mod convert;
 mod demo;
 mod eval;
+mod header;
 mod inspect;
 mod run;
 mod text;
@@ -47,6 +48,8 @@ enum Verb {
     Bench(bench::Bench),
     /// Show operators, scales and the memory plan of a model
     Inspect(inspect::Inspect),
+    /// Print the C header of a model that is part of a program
+    Header(header::Header),
     /// Convert the example network, run it here and on an emulated Cortex-M4, and compare
     Demo(demo::Demo),
 }
@@ -59,6 +62,7 @@ pub fn main(cli: Cli) -> Result<()> {
         Verb::Eval(args) => eval::main(&args),
         Verb::Bench(args) => bench::main(&args),
         Verb::Inspect(args) => inspect::main(&args),
+        Verb::Header(args) => header::main(&args),
         Verb::Demo(args) => demo::main(&args),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod build;
 pub mod cli;
 pub mod convert;
 pub mod data;

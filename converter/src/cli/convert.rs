@@ -8,7 +8,7 @@ use crate::model_file;
 use crate::quantize::Calibration;
 use crate::report::ModelReport;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "Examples:
   mote convert net.onnx --calib photos/ --mean 123.7,116.3,103.5 --scale 1/58.4,1/57.1,1/57.4
@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
 /// Arguments of `mote convert`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Convert {
+pub(crate) struct Convert {
     /// A float ONNX network, or a TFLite model of int8
     #[arg(value_name = "IN.onnx|IN.tflite")]
     input: PathBuf,
@@ -42,18 +42,39 @@ pub(super) struct Convert {
     json: Json,
 }
 
+impl Convert {
+    /// Converts, and writes the model to `output`.
+    pub(crate) fn write(&self, output: &Path) -> Result<Converted> {
+        let options = Options {
+            shapes: self.preparation.shapes()?,
+            calib: self.calib.clone(),
+            prepare: self.preparation.prepare()?,
+            calibration: self.calibration.parse::<Calibration>()?,
+            labels: read_labels(self.labels.as_ref())?,
+            progress: self.json.progress(),
+        };
+        let converted = convert(&self.input, &options)?;
+        model_file::write(output, &converted.bytes)?;
+        Ok(converted)
+    }
+
+    /// What it reads.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.input), self.calib.as_ref(), self.labels.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+    }
+
+    /// The model's file.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.output.clone().unwrap_or_else(|| self.input.with_extension("mote"))
+    }
+}
+
 pub(super) fn main(args: &Convert) -> Result<()> {
-    let options = Options {
-        shapes: args.preparation.shapes()?,
-        calib: args.calib.clone(),
-        prepare: args.preparation.prepare()?,
-        calibration: args.calibration.parse::<Calibration>()?,
-        labels: read_labels(args.labels.as_ref())?,
-        progress: args.json.progress(),
-    };
-    let converted = convert(&args.input, &options)?;
-    let output = args.output.clone().unwrap_or_else(|| args.input.with_extension("mote"));
-    model_file::write(&output, &converted.bytes)?;
+    let output = args.output();
+    let converted = args.write(&output)?;
     let model = model_file::parse(&output, &converted.bytes)?;
     let report = ModelReport::new(&model, &converted.errors);
     if args.json.print(&report)? {
