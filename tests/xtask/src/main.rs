@@ -3,6 +3,7 @@
 
 mod boards;
 mod budget;
+mod capi;
 mod emulate;
 mod firmware;
 mod mlperf;
@@ -56,6 +57,8 @@ enum Chore {
         #[arg(long, default_value = "stdio")]
         serial: String,
     },
+    /// Build the library for C programs, and print its path
+    Capi(capi::Capi),
     /// Set up, then check and test everything there is
     Test {
         /// Also run the tests that are ignored for taking long, and ten times as many random cases
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Chore::Firmware { boards, print } => firmware::run(&boards, print),
         Chore::Emulate { board, args } => emulate::run(board, &args),
         Chore::Mlperf { image, build, serial } => mlperf::run(&image, build, &serial),
+        Chore::Capi(args) => capi::run(&args),
         Chore::Test { full } => test::run(full),
         Chore::Sizes { options } => sizes::run(options),
     };

@@ -16,6 +16,9 @@ const DEFMT_PRINT: &str = "1.2.0";
 /// Debian's packages for building `core` from source.
 const FROM_SOURCE: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
+/// The compiler of the C examples, and Debian's package of it.
+const C_COMPILER: (&str, &str) = ("arm-none-eabi-gcc", "gcc-arm-none-eabi");
+
 /// Checks each tool, installs what is missing, checks again.
 pub(crate) fn run() -> Result<()> {
     ask_rustup_again();
@@ -23,6 +26,9 @@ pub(crate) fn run() -> Result<()> {
     packages.extend(Board::ALL.iter().filter(|board| !has_emulator(**board)).map(|board| board.emulator().1));
     if without_library().next().is_some() {
         packages.extend(FROM_SOURCE);
+    }
+    if !has_c_compiler() {
+        packages.insert(C_COMPILER.1);
     }
     if !packages.is_empty() {
         install(&packages)?;
@@ -56,6 +62,7 @@ fn report() -> Result<()> {
     for target in targets {
         tell(target, Toolchain::of(target).is_ok(), &format!("rustup target add {target}"));
     }
+    tell(C_COMPILER.0, has_c_compiler(), "install Arm's GNU toolchain for bare metal");
     tell("defmt-print", has_decoder(), "cargo install defmt-print");
     if !has_nextest() {
         eprintln!(
@@ -72,6 +79,10 @@ fn without_library() -> impl Iterator<Item = &'static str> {
 
 fn has_emulator(board: Board) -> bool {
     succeeds(Command::new(board.emulator().0).arg("--version"))
+}
+
+fn has_c_compiler() -> bool {
+    succeeds(Command::new(C_COMPILER.0).arg("--version"))
 }
 
 fn has_decoder() -> bool {

@@ -6,7 +6,6 @@
 pub(crate) mod annex;
 pub(crate) mod builder;
 pub(crate) mod readme;
-pub(crate) mod recurrent;
 pub(crate) mod streams;
 pub(crate) mod unsigned;
 pub(crate) mod walk;
@@ -17,12 +16,11 @@ use mote_format::{AlignedBytes, StepSpec};
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [(&str, fn() -> Builder); 5] = [
+pub(crate) const MODELS: [(&str, fn() -> Builder); 4] = [
     ("v1", zoo::zoo),
     ("v1-uint8", unsigned::unsigned),
     ("v1-annex", annex::annex),
     ("v1-states", streams::streams),
-    ("v1-recurrent", recurrent::recurrent),
 ];
 
 /// The steps of all of them.
