@@ -1,5 +1,7 @@
 //! What each image may take: `tests/sizes.json`, written by `cargo xtask sizes --bless`. Whatever grows by more than two
 //! percent is an error. Another compiler makes other code, so that only the one that the file names is held to it.
+//!
+//! The tables of the documents are made of the same file, at the same time.
 
 use std::fs;
 use std::path::PathBuf;
@@ -35,7 +37,52 @@ pub(crate) fn write(rows: &[Row]) -> Result<()> {
         json!(compiler()?),
         lines.join(",\n")
     );
-    fs::write(file(), text).context("cannot write tests/sizes.json")
+    fs::write(file(), text).context("cannot write tests/sizes.json")?;
+    for (document, of) in DOCUMENTS {
+        let path = root().join(document);
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {document}"))?;
+        fs::write(&path, with_table(&text, &images, of)?)?;
+    }
+    Ok(())
+}
+
+/// Which images a document has a table of.
+type Choice = fn(&Value) -> bool;
+
+const DOCUMENTS: [(&str, Choice); 2] = [
+    ("README.md", |image| image["model"] == "fashion" && image["form"] == "compiled"),
+    ("docs/mlperf-tiny.md", |_| true),
+];
+
+/// A document with its table as `images` have it, between two marks.
+fn with_table(document: &str, images: &[Value], of: Choice) -> Result<String> {
+    const MARKS: [&str; 2] =
+        ["<!-- sizes: written by cargo xtask sizes --bless -->\n", "<!-- end of sizes -->"];
+    let (before, rest) =
+        document.split_once(MARKS[0]).context("a document has lost the mark of its table")?;
+    let (_, after) = rest.split_once(MARKS[1]).context("a document has lost the end of its table")?;
+    let heads = ["model", "form", "board"].into_iter().chain(COLUMNS);
+    let mut table = format!("| {} |\n", heads.clone().collect::<Vec<_>>().join(" | "));
+    table += &format!("|{}\n", "---|".repeat(heads.clone().count()));
+    for image in images.iter().filter(|image| of(image)) {
+        let cells = heads.clone().map(|head| match &image[head] {
+            Value::String(text) => text.clone(),
+            number => grouped(number.as_u64().unwrap_or(0)),
+        });
+        table += &format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    }
+    Ok([before, MARKS[0], &table, MARKS[1], after].concat())
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let start = digits.len() % 3;
+    let groups = (0..digits.len().div_ceil(3)).map(|at| {
+        let end = if start == 0 { at * 3 + 3 } else { at * 3 + start };
+        &digits[end.saturating_sub(3)..end]
+    });
+    groups.collect::<Vec<_>>().join(",")
 }
 
 /// The compiler that the budgets are for, and the budgets.
@@ -132,6 +179,28 @@ mod tests {
         assert_eq!(grown[0].0, "net compiled on qemu-m4: text 1021, budget 1000");
         let smaller = judged([979, 0, 4, 50, 51, 100, 0, 3_000_000]);
         assert_eq!(smaller.iter().map(|(_, error)| *error).collect::<Vec<_>>(), [false, false]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (27802343, "27,802,343"), (123456, "123,456")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn the_documents_show_the_budgets() {
+        let (_, images) = read().unwrap();
+        for (document, of) in DOCUMENTS {
+            let text = fs::read_to_string(root().join(document)).unwrap();
+            assert_eq!(
+                with_table(&text, &images, of).unwrap(),
+                text,
+                "{document}: cargo xtask sizes --bless"
+            );
+        }
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Compiled, Self::Interpreted, Self::Empty];
+
     /// Its name on the command line and in the build script.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -68,6 +71,14 @@ pub(crate) fn command(board: Board, image: &Path, serial: &str) -> Command {
 }
 
 impl Image {
+    /// Tells a command of cargo which image it is about.
+    pub(crate) fn choose<'c>(&self, cargo: &'c mut Command) -> Result<&'c mut Command> {
+        let model = self.model.canonicalize();
+        let model = model.with_context(|| format!("no model at {}", self.model.display()))?;
+        cargo.env("MOTE_BOARD", self.board.name()).env("MOTE_MODEL", model);
+        Ok(cargo.env("MOTE_FORM", self.form.name()).env("MOTE_BENCHMARK", &self.benchmark))
+    }
+
     /// Builds it; gives its path.
     pub(crate) fn build(&self) -> Result<PathBuf> {
         let Self { board, benchmark, form, .. } = self;
@@ -81,10 +92,7 @@ impl Image {
         eprintln!("xtask: {benchmark}, {}, for {} by {}", form.name(), board.name(), toolchain.describe());
         let mut build = toolchain.build(board.target(), &firmware().join("mlperf-image"))?;
         build.arg("--target-dir").arg(&target);
-        build.env("MOTE_BOARD", board.name()).env("MOTE_FORM", form.name()).env("MOTE_BENCHMARK", benchmark);
-        let model = self.model.canonicalize();
-        build.env("MOTE_MODEL", model.with_context(|| format!("no model at {}", self.model.display()))?);
-        start(&mut build)?;
+        start(self.choose(&mut build)?)?;
         let built = target.join(board.target()).join("release/mlperf-image");
         let image = images.join(format!("{}-{benchmark}-{}", board.name(), form.name()));
         let fresh = image.with_extension(std::process::id().to_string());

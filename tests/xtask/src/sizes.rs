@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Every model on every board in every form, rather than all models on the first board and the example on all
+    /// Every model on every board, rather than the example on all and the others on the first
     #[arg(long)]
     all: bool,
     /// Take what was measured as the budget
@@ -78,10 +78,8 @@ fn images(all: bool) -> Result<Vec<(Model, Board, Form)>> {
     let mut images = Vec::new();
     for (at, model) in [example()?].into_iter().chain(suite()?).enumerate() {
         let boards = if all || at == 0 { Board::ALL } else { &[first] };
-        let everywhere = boards.iter().map(|board| (*board, Form::Compiled));
-        let more =
-            boards.iter().filter(|board| all || **board == first).map(|board| (*board, Form::Interpreted));
-        images.extend(everywhere.chain(more).map(|(board, form)| (model.clone(), board, form)));
+        images.extend(boards.iter().map(|board| (model.clone(), *board, Form::Compiled)));
+        images.push((model, first, Form::Interpreted));
     }
     Ok(images)
 }

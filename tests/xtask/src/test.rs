@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::boards::{Board, firmware};
 use crate::firmware::build;
+use crate::mlperf::{Form, Image};
 use crate::shell::{cargo, root, run as start, watch};
 use crate::toolchain::has_library;
-use crate::{emulate, setup, sizes};
+use crate::{emulate, models, setup, sizes};
 
 /// A random suite's cases in a full test; proptest's own default is 256.
 const MANY_CASES: &str = "2560";
@@ -70,6 +71,16 @@ fn lint() -> Result<()> {
             start(cargo(&board.folder()).args(["clippy", "--quiet", "--release"]).args(STRICT))?;
         } else {
             eprintln!("{}: not linted, the active toolchain has no {}", board.name(), board.target());
+        }
+    }
+    let board = Board::ALL[0];
+    if has_library(board.target()) {
+        let model = models::example()?;
+        for form in Form::ALL {
+            let image = Image { board, model: model.path.clone(), benchmark: model.name.into(), form };
+            let mut clippy = cargo(&firmware().join("mlperf-image"));
+            clippy.args(["clippy", "--quiet", "--release", "--target", board.target()]).args(STRICT);
+            start(image.choose(&mut clippy)?)?;
         }
     }
     Ok(())
