@@ -131,6 +131,43 @@ pub struct Block<'a> {
 /// The widest tile of any instruction set, in pixels.
 pub const MAX_PIXELS: usize = 2;
 
+/// A window with a kernel per channel, sliding over one channels-last image.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Slide<'a> {
+    /// The image.
+    pub x: &'a [i8],
+    /// Weights, `[tap][channels]`.
+    pub w: &'a [i8],
+    /// From sums to outputs.
+    pub scaling: Channels<'a>,
+    /// Channels of the image and of the output.
+    pub channels: usize,
+    /// Rows and columns of the image.
+    pub image: [usize; 2],
+    /// Rows and columns of the output.
+    pub output: [usize; 2],
+    /// Rows and columns of taps.
+    pub kernel: [usize; 2],
+    /// Rows and columns from pixel to pixel.
+    pub stride: [usize; 2],
+    /// Rows from one row of taps to the next; columns are neighbours.
+    pub dilation: usize,
+    /// Rows of padding above and columns at the left.
+    pub pads: [usize; 2],
+    /// What padding is filled with.
+    pub zero: i8,
+}
+
+/// Columns of the image that [`Isa::slide`] unpacks at a time.
+const SLIDE_COLUMNS: usize = 18;
+
+/// Scratch for [`Isa::slide`] over the `columns` of the image that the output reads: weights, parameters of four
+/// channels, and columns, in pairs of rows.
+pub fn slide_bytes(kernel: [usize; 2], columns: usize) -> usize {
+    64 + 16 * kernel[0].div_ceil(2) * (kernel[1] + columns.min(SLIDE_COLUMNS.max(kernel[1]))) + 3
+}
+
 /// Most patches of a block, on any instruction set.
 pub const MAX_PATCHES: usize = 4;
 
@@ -193,11 +230,20 @@ pub trait Isa: Copy {
         }
     }
 
+    /// Channels that [`Isa::slide`] wants at least; `None` where it is not better than pixel after pixel.
+    const SLIDES: Option<usize> = None;
+
+    /// A window's outputs for one image. Scratch is [`slide_bytes`].
+    #[inline(always)]
+    fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        let _ = (slide, scratch, y);
+    }
+
     /// Sums over the taps of each channel from `c` on, at most [`BLOCK`]; weights are `[tap][channels]`.
     #[inline(always)]
     fn depthwise(self, x: Taps<'_>, w: &[i8], channels: usize, c: usize, acc: &mut [i32]) {
         acc.fill(0);
-        for (x, w) in x.channels(c, acc.len()).zip(w.chunks_exact(channels)) {
+        for (x, w) in x.channels(c, acc.len()).zip(w.chunks(channels)) {
             for ((acc, &x), &w) in acc.iter_mut().zip(x).zip(&w[c..]) {
                 *acc = acc.wrapping_add(i32::from(x) * i32::from(w));
             }

@@ -107,10 +107,12 @@ impl<'a> Channels<'a> {
     /// a moderate factor, and in profile *double* the mantissas are normalised. What such a way drops or saturates
     /// then lies behind the bounds of int8.
     pub fn is_plain(&self) -> bool {
-        let shifts = |from, to| self.shift.iter().all(|s| (from..=to).contains(s));
+        // Normalised mantissas have 01 as their upper bits; exponents from -16 to -1 have 1111.
+        let mults = self.mult.iter().fold(0, |bits, m| bits | m ^ 1 << 30);
+        let shifts = self.shift.iter().fold(-1, |bits, s| bits & s);
         match self.output.round {
-            Rounding::Double => shifts(-20, -1) && self.mult.iter().all(|&m| m >= 1 << 30),
-            Rounding::Single => shifts(-21, -2) && self.mult.iter().all(|&m| m >= 0),
+            Rounding::Double => mults as u32 >> 30 == 0 && shifts & -16 == -16,
+            Rounding::Single => mults >= 0 && shifts & -16 == -16 && !self.shift.contains(&-1),
             Rounding::Float => false,
         }
     }

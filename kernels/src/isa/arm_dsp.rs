@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use super::{Block, Isa, Layer, Rows, Taps};
+use super::{Block, Isa, Layer, Rows, Slide};
 use crate::quant::Channels;
 
 /// Begins a naked function: the assembler is not told of the build's processor there, and knows the extension by itself
@@ -25,6 +25,7 @@ macro_rules! dsp {
 
 mod pack;
 mod product;
+mod slide;
 
 /// Proof that the processor has the DSP extension.
 #[derive(Debug, Clone, Copy)]
@@ -82,48 +83,12 @@ impl Isa for ArmDsp {
         pack::requantize(acc, channels, y);
     }
 
-    /// Four channels at a time: their bytes are one word of each tap.
-    #[inline(always)]
-    fn depthwise(self, x: Taps<'_>, w: &[i8], channels: usize, c: usize, acc: &mut [i32]) {
-        let mut quads = acc.chunks_exact_mut(4);
-        let mut at = c;
-        for acc in &mut quads {
-            acc.copy_from_slice(&depthwise_quad(x, w, channels, at));
-            at += 4;
-        }
-        let rest = quads.into_remainder();
-        for (k, acc) in rest.iter_mut().enumerate() {
-            let taps = x.channels(at + k, 1).zip(w.chunks_exact(channels));
-            *acc = taps.fold(0, |sum, (x, w)| sum.wrapping_add(i32::from(x[0]) * i32::from(w[at + k])));
-        }
-    }
-}
+    const SLIDES: Option<usize> = Some(4);
 
-/// Sums over the taps of the four channels from `c` on. The views that the format's check has accepted hold them all.
-#[inline(always)]
-fn depthwise_quad(x: Taps<'_>, w: &[i8], channels: usize, c: usize) -> [i32; 4] {
-    let mut sums = [0i32; 4];
-    let last = x.h.saturating_sub(1) * x.row + x.w.saturating_sub(1) * x.col + c;
-    let last_weight = (x.h * x.w).saturating_sub(1) * channels + c;
-    if last + 4 > x.data.len() || last_weight + 4 > w.len() {
-        return sums;
+    #[inline(always)]
+    fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        slide::slide(slide, scratch, y);
     }
-    let mut weight = c;
-    for i in 0..x.h {
-        let mut at = i * x.row + c;
-        for _ in 0..x.w {
-            // SAFETY: `at` is at most `last`, and `weight` at most `last_weight`: four bytes are there.
-            let (x0, w0) = unsafe { (word_at(x.data, at), word_at(w, weight)) };
-            let ((x02, x13), (w02, w13)) = (widen(x0), widen(w0));
-            sums[0] = smlabb(sums[0], x02, w02);
-            sums[1] = smlabb(sums[1], x13, w13);
-            sums[2] = smlatt(sums[2], x02, w02);
-            sums[3] = smlatt(sums[3], x13, w13);
-            at += x.col;
-            weight += channels;
-        }
-    }
-    sums
 }
 
 /// Four bytes from `at`.
@@ -170,10 +135,6 @@ macro_rules! multiply_accumulate {
 multiply_accumulate! {
     /// `acc` plus the products of both pairs of halves.
     smlad
-    /// `acc` plus the product of the lower halves.
-    smlabb
-    /// `acc` plus the product of the upper halves.
-    smlatt
 }
 
 /// The dot products of `M` rows with two; what is left of a row after whole words is done one by one.

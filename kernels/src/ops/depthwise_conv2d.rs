@@ -4,17 +4,18 @@
 use mote_format::{DepthwiseConv2d, Shape};
 
 use super::window::Window;
-use crate::isa::{BLOCK, Isa, Taps};
+use crate::isa::{BLOCK, Isa, Slide, Taps, slide_bytes};
 use crate::view::Io;
 
 fn window(p: &DepthwiseConv2d, [_, h, w, c]: [usize; 4]) -> Window {
     Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
 }
 
-/// One window over all output channels, and one over all input channels where they are not the same.
-pub(crate) fn scratch(p: &DepthwiseConv2d, x: &Shape, y: &Shape) -> usize {
-    let (cin, cout) = (x.channels(), y.channels());
-    usize::from(p.kh) * usize::from(p.kw) * if cin == cout { cout } else { cin + cout }
+/// The window of a block of channels, or what a sliding window needs.
+pub(crate) fn scratch(p: &DepthwiseConv2d, _: &Shape, y: &Shape) -> usize {
+    let kernel = [p.kh, p.kw].map(usize::from);
+    let columns = (y.nhwc().map_or(1, |y| y[2]) - 1) * usize::from(p.stride.w) + kernel[1];
+    (kernel[0] * kernel[1] * y.channels().min(BLOCK)).max(slide_bytes(kernel, columns))
 }
 
 pub(crate) fn naive(p: &DepthwiseConv2d, mut io: Io<'_>) {
@@ -45,31 +46,71 @@ pub(crate) fn run<I: Isa>(isa: I, p: &DepthwiseConv2d, mut io: Io<'_>) {
     let (cin, cout) = (xd[3], yd[3]);
     let taps = usize::from(p.kh) * usize::from(p.kw);
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
-    let (patch, narrow) = scratch.split_at_mut(taps * cout);
+    if cin == cout && window.dilation[1] == 1 && I::SLIDES.is_some_and(|least| cout >= least) {
+        let (image, output) = (xd[1] * xd[2] * cin, yd[1] * yd[2] * cout);
+        for (y, x) in io.y.i8s().chunks_exact_mut(output).zip(x.chunks_exact(image)) {
+            let slide = Slide {
+                x,
+                w,
+                scaling: channels,
+                channels: cin,
+                image: [xd[1], xd[2]],
+                output: [yd[1], yd[2]],
+                kernel: window.kernel,
+                stride: window.stride,
+                dilation: window.dilation[0],
+                pads: window.pads,
+                zero,
+            };
+            isa.slide(&slide, scratch, y);
+        }
+        return;
+    }
+    let (patches, many) = (scratch, cout / cin);
     let mut pixels = io.y.i8s().chunks_exact_mut(cout);
     for (n, oy, ox) in
         (0..yd[0]).flat_map(|n| (0..yd[1]).flat_map(move |oy| (0..yd[2]).map(move |ox| (n, oy, ox))))
     {
         let Some(y) = pixels.next() else { return };
         let x = &x[n * xd[1] * xd[2] * cin..];
-        let taps = if cin == cout && window.is_inside(oy, ox) {
-            window.taps(x, oy, ox)
-        } else if cin == cout {
-            window.gather(x, oy, ox, (0, cin), zero, patch);
-            gathered(&window, patch, cout)
-        } else {
-            let narrow = &mut narrow[..taps * cin];
-            window.gather(x, oy, ox, (0, cin), zero, narrow);
-            for (many, &one) in patch.chunks_exact_mut(cout / cin).zip(&*narrow) {
-                many.fill(one);
-            }
-            gathered(&window, patch, cout)
-        };
-        for (c, y) in y.chunks_mut(BLOCK).enumerate() {
+        let direct = many == 1 && window.is_inside(oy, ox);
+        for (c, y) in y.chunks_mut(BLOCK).enumerate().map(|(i, y)| (i * BLOCK, y)) {
             let mut acc = [0; BLOCK];
             let acc = &mut acc[..y.len()];
-            isa.depthwise(taps, w, cout, c * BLOCK, acc);
-            isa.requantize(acc, &channels.part(c * BLOCK, y.len()), y);
+            if direct {
+                isa.depthwise(window.taps(x, oy, ox), w, cout, c, acc);
+            } else {
+                let patch = &mut patches[..taps * y.len()];
+                spread(&window, x, (oy, ox), (c, y.len(), many), zero, patch);
+                isa.depthwise(gathered(&window, patch, y.len()), &w[c..], cout, 0, acc);
+            }
+            isa.requantize(acc, &channels.part(c, y.len()), y);
+        }
+    }
+}
+
+/// Gathers the window of `len` output channels from `c` on; each `many` of them have the values of one input channel.
+#[inline(always)]
+fn spread(
+    window: &Window,
+    x: &[i8],
+    (oy, ox): (usize, usize),
+    (c, len, many): (usize, usize, usize),
+    zero: i8,
+    patch: &mut [i8],
+) {
+    let [_, width, cin] = window.image;
+    for (tap, patch) in patch.chunks_exact_mut(len).enumerate() {
+        let (ky, kx) = (tap / window.kernel[1], tap % window.kernel[1]);
+        let Some((iy, ix)) = window.source(0, oy, ky).zip(window.source(1, ox, kx)) else {
+            patch.fill(zero);
+            continue;
+        };
+        let pixel = &x[(iy * width + ix) * cin..][..cin];
+        if many == 1 {
+            patch.copy_from_slice(&pixel[c..c + len]);
+        } else {
+            (c..).zip(patch).for_each(|(c, patch)| *patch = pixel[c / many]);
         }
     }
 }

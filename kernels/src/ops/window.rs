@@ -10,9 +10,9 @@ use crate::isa::Taps;
 pub(super) struct Window {
     pub(super) image: [usize; 3],
     pub(super) kernel: [usize; 2],
-    stride: [usize; 2],
+    pub(super) stride: [usize; 2],
     pub(super) dilation: [usize; 2],
-    pads: [usize; 2],
+    pub(super) pads: [usize; 2],
 }
 
 impl Window {

@@ -48,7 +48,9 @@ fn requant(d: &mut Draw<'_>, b: &mut Builder, n: usize, bits: i32) -> Requant {
     let round = d.rounding();
     // A few drawn ones in turn: enough to differ from channel to channel, few enough to shrink.
     let few: Vec<Scale> = (0..3).map(|_| d.scale(round, bits)).collect();
-    let scales: Vec<Scale> = few.into_iter().cycle().take(n).collect();
+    // Alike in runs, too, since a kernel may treat a few channels together.
+    let run = d.pick(&[1, 1, 4, 7]);
+    let scales: Vec<Scale> = (0..n).map(|i| few[i / run % few.len()]).collect();
     let mult: Vec<i32> = scales.iter().map(|s| s.mult).collect();
     let shift: Vec<i8> = scales.iter().map(|s| s.shift).collect();
     let (min, max) = d.bounds();

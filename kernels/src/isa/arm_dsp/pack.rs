@@ -3,18 +3,18 @@
 //! In a block of four patches each four values of a patch are two words, (0, 2) and (1, 3), followed by those of the
 //! next patch; then come the next four values. A single patch has its words one after the other.
 
-use core::ptr::null;
+use core::arch::naked_asm;
+use core::ptr::{null, null_mut};
 
-use super::product::{self, Product};
-use super::{widen, word_at};
+use super::product::{self, DOUBLE, Product, RAW, SINGLE};
 use crate::isa::{Block, Layer, Rows, block_bytes};
-use crate::quant::Channels;
+use crate::quant::{Channels, Output};
 use mote_format::Rounding;
 
 /// Patches of a full block.
 pub(super) const PATCHES: usize = 4;
 /// Sums of a dense layer that are kept while the parts of its input are widened one after the other.
-const SUMS: usize = 16;
+const SUMS: usize = 32;
 
 /// The first aligned word of a block's scratch, when the scratch holds the block.
 fn base(block: &mut Block<'_>) -> Option<*mut i8> {
@@ -26,44 +26,86 @@ fn base(block: &mut Block<'_>) -> Option<*mut i8> {
     Some(start.wrapping_add(start.addr().wrapping_neg() & 3))
 }
 
-/// Where value `at` of patch `i` lies from the base on; and the distance from four values to the next four.
-fn place(block: &Block<'_>, i: usize, at: usize) -> (usize, usize) {
-    let step = 8 * block.count;
-    (at / 4 * step + 8 * i + (at & 1) * 4 + (at & 2), step)
+/// Where value `at` of patch `i` lies from the base on.
+fn place(block: &Block<'_>, i: usize, at: usize) -> usize {
+    at / 4 * 8 * block.count + 8 * i + (at & 1) * 4 + (at & 2)
 }
 
 /// Puts values at `at` of patch `i`, as many as the patch has room for.
 #[inline(never)]
 pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
     let Some(base) = base(block) else { return };
-    let len = x.len().min(block.len.saturating_sub(at));
-    let (mut k, i) = (0, i.min(block.count - 1));
-    let single = |k: usize| {
-        let (offset, _) = place(block, i, at + k);
-        // SAFETY: `at + k < block.len`, so the half word lies in the block, which `base` has found room for, and is
-        // aligned.
-        unsafe { base.add(offset).cast::<i16>().write(i16::from(x[k])) };
-    };
-    while k < len && (at + k) & 3 != 0 {
-        single(k);
-        k += 1;
-    }
-    let (mut offset, step) = place(block, i, at + k);
-    while k + 4 <= len {
-        // SAFETY: four values from `k` on are in `x` and, from `at + k` on, in the block; their words are aligned.
+    let (len, i) = (x.len().min(block.len.saturating_sub(at)), i.min(block.count - 1));
+    let head = (at.wrapping_neg() & 3).min(len);
+    let fours = (len - head) / 4;
+    singles(block, base, (i, at), &x[..head]);
+    if fours > 0 {
+        let to = base.wrapping_add(place(block, i, at + head)).cast();
+        let from = x[head..].as_ptr();
+        // SAFETY: that many fours are in `x` from `head` on and, from `at + head` on, in the block, for which `base` has
+        // found room; their words are aligned.
         unsafe {
-            let (even, odd) = widen(word_at(x, k));
-            let to = base.add(offset).cast::<i32>();
-            to.write(even);
-            to.add(1).write(odd);
+            if block.count == PATCHES {
+                widen_to_block(to, from, fours)
+            } else {
+                widen_to_patch(to, from, fours)
+            }
+        };
+    }
+    singles(block, base, (i, at + head + 4 * fours), &x[head + 4 * fours..len]);
+}
+
+/// Values that are no whole fours.
+fn singles(block: &Block<'_>, base: *mut i8, (i, at): (usize, usize), x: &[i8]) {
+    for (k, &x) in x.iter().enumerate() {
+        // SAFETY: the values lie in the patch, so the half word lies in the block, and is aligned.
+        unsafe { base.add(place(block, i, at + k)).cast::<i16>().write(x.into()) };
+    }
+}
+
+macro_rules! widen {
+    ($(#[$doc:meta])* $name:ident $step:literal) => {
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// The processor has the DSP extension; there are `fours`, one at least, and room for them; `to` is aligned.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(to: *mut i32, x: *const i8, fours: usize) {
+            naked_asm!(
+dsp!(),
+                "push {{r4, r5, r6, lr}}
+                lsrs r2, r2, #1
+                bcc 1f
+                ldr r12, [r1], #4
+                sxtb16 r4, r12
+                sxtb16 r5, r12, ror #8",
+                concat!("strd r4, r5, [r0], #", $step),
+                "beq 2f
+                1:
+                ldr r12, [r1], #4
+                ldr r3, [r1], #4
+                sxtb16 r4, r12
+                sxtb16 r5, r12, ror #8",
+                concat!("strd r4, r5, [r0], #", $step),
+                "sxtb16 r4, r3
+                sxtb16 r5, r3, ror #8",
+                concat!("strd r4, r5, [r0], #", $step),
+                "subs r2, r2, #1
+                bne 1b
+                2:
+                pop {{r4, r5, r6, pc}}",
+            )
         }
-        offset += step;
-        k += 4;
-    }
-    while k < len {
-        single(k);
-        k += 1;
-    }
+    };
+}
+
+widen! {
+    /// Fours of a patch among four.
+    widen_to_block "32"
+}
+widen! {
+    /// Fours of a patch by itself.
+    widen_to_patch "8"
 }
 
 /// Puts `len` times the same value at `at` of patch `i`.
@@ -79,18 +121,13 @@ pub(super) fn fill(block: &mut Block<'_>, i: usize, mut at: usize, len: usize, v
 }
 
 /// Zeros behind the last values of each patch, up to four.
-fn pad(block: &mut Block<'_>, base: *mut i8) {
+fn pad(block: &Block<'_>, base: *mut i8) {
     for i in 0..block.count {
-        for at in block.len..block.len.next_multiple_of(4) {
-            let (offset, _) = place(block, i, at);
-            // SAFETY: `block_bytes` counts whole fours, and the half word is aligned.
-            unsafe { base.add(offset).cast::<i16>().write(0) };
-        }
+        singles(block, base, (i, block.len), &[0; 3][..block.len.wrapping_neg() & 3]);
     }
 }
 
-/// The layer's outputs for a block; `k` is the first of its values in the rows of weights, `sums` what they start from
-/// (the biases when there are none), and the result goes there again unless `last`.
+/// Some rows of a layer, for a block.
 struct Call<'a, 'b> {
     layer: &'a Layer<'b>,
     /// Channels.
@@ -114,17 +151,23 @@ impl Call<'_, '_> {
             pad(block, base);
         }
         let aligned = (weights.as_ptr().addr() | w.stride) & 3 == 0;
-        let unrolled = if aligned { block.len & !15 } else { 0 };
+        let unrolled = if aligned { block.len - block.len % product::unrolled(block.count) } else { 0 };
         let x: *const u32 = base.cast_const().cast();
         let words = 2 * block.count;
         let output = &channels.output;
         Some(Product {
             mult: channels.mult[self.from..].as_ptr(),
-            shift: channels.shift.get(self.from..).map_or(null(), <[i8]>::as_ptr),
-            y: core::ptr::null_mut(),
+            // The loops read an exponent even where the profile has none.
+            shift: channels
+                .shift
+                .get(self.from..end)
+                .unwrap_or(bytemuck::cast_slice(&channels.bias[self.from..]))
+                .as_ptr(),
+            y: null_mut(),
             stride: self.layer.stride,
-            zero2: 2 * output.zero + 1,
-            profile: if output.round == Rounding::Single { 1 } else { 0 },
+            twice: 2 * output.zero + 1,
+            profile: if output.round == Rounding::Single { SINGLE } else { DOUBLE },
+            y_end: null_mut(),
             x,
             x_end: x.wrapping_add(unrolled / 4 * words),
             x_fours: if unrolled == block.len { null() } else { x.wrapping_add(block.len / 4 * words) },
@@ -132,21 +175,36 @@ impl Call<'_, '_> {
             w: weights.as_ptr(),
             skip: w.stride - block.len,
             bias: channels.bias[self.from..].as_ptr(),
-            count: self.count,
-            narrow: u32::from(output.min != i8::MIN || output.max != i8::MAX),
-            min: output.min.into(),
-            max: output.max.into(),
         })
     }
 }
 
-/// Runs the loop over a block of four patches or of one.
+/// Runs the loops over a block, for as many rows as there are outputs at `y`.
 ///
 /// # Safety
 /// As of the loops.
-unsafe fn call(count: usize, product: &mut Product) {
+unsafe fn outputs(patches: usize, product: &mut Product, y: &mut [i8], count: usize) {
+    (product.y, product.y_end) = (y.as_mut_ptr(), y[count..].as_mut_ptr());
     // SAFETY: the caller's promise.
-    unsafe { if count == PATCHES { product::four_patches(product) } else { product::one_patch(product) } }
+    unsafe { call(patches, product) };
+}
+
+/// Runs the loops over a block for the raw sums of `sums.len() / patches` rows.
+///
+/// # Safety
+/// As of the loops.
+unsafe fn raw(patches: usize, product: &mut Product, sums: &mut [i32]) {
+    let range = sums.as_mut_ptr_range();
+    (product.profile, product.y, product.y_end) = (RAW, range.start.cast(), range.end.cast());
+    // SAFETY: the caller's promise.
+    unsafe { call(patches, product) };
+}
+
+/// # Safety
+/// As of the loops.
+unsafe fn call(patches: usize, product: &mut Product) {
+    // SAFETY: the caller's promise.
+    unsafe { if patches == PATCHES { product::four_patches(product) } else { product::one_patch(product) } }
 }
 
 /// The layer's outputs for a block of four patches or one.
@@ -157,29 +215,40 @@ pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     if block.count != patches || y.len() < (patches - 1) * layer.stride + count {
         return;
     }
-    if layer.plain {
-        let call_of = Call { layer, from: 0, count, k: 0 };
-        if let Some(mut product) = call_of.product(block) {
-            product.y = y.as_mut_ptr();
-            // SAFETY: the views' lengths were checked here and in `Call::product`; the layer is plain.
-            unsafe { call(patches, &mut product) };
-        }
-        return;
-    }
-    for n in 0..count {
-        let mut sums = [0i32; PATCHES];
-        let call_of = Call { layer, from: n, count: 1, k: 0 };
+    let mut n = 0;
+    while n < count {
+        let plain = |n: usize| layer.plain || layer.channels.part(n, 1).is_plain();
+        let len = (n..count).take_while(|&n| plain(n)).count();
+        let part = layer.channels.part(n, len.max(1));
+        let call_of = Call { layer, from: n, count: len.max(1), k: 0 };
         let Some(mut product) = call_of.product(block) else { return };
-        (product.profile, product.bias, product.y) = (2, &raw const ZERO, sums.as_mut_ptr().cast());
-        // SAFETY: as above; raw sums of one row are as many as there are patches.
-        unsafe { call(patches, &mut product) };
-        for (i, &sum) in sums[..patches].iter().enumerate() {
-            requantize(&[sum], &layer.channels.part(n, 1), &mut y[i * layer.stride + n..][..1]);
+        if len > 0 {
+            // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
+            unsafe { outputs(patches, &mut product, &mut y[n..], len) };
+        } else {
+            let mut sums = [0i32; PATCHES];
+            product.bias = &raw const ZERO;
+            // SAFETY: as above; raw sums of one row are as many as there are patches.
+            unsafe { raw(patches, &mut product, &mut sums[..patches]) };
+            for (i, &sum) in sums[..patches].iter().enumerate() {
+                requantize(&[sum], &part, &mut y[i * layer.stride + n..][..1]);
+            }
         }
+        for i in 0..patches {
+            hold(&part.output, &mut y[i * layer.stride + n..][..len]);
+        }
+        n += len.max(1);
     }
 }
 
 static ZERO: i32 = 0;
+
+/// Holds outputs, which the loops hold in int8, between narrower bounds.
+pub(super) fn hold(output: &Output, y: &mut [i8]) {
+    if (output.min, output.max) != (i8::MIN, i8::MAX) {
+        y.iter_mut().for_each(|y| *y = (*y).clamp(output.min, output.max));
+    }
+}
 
 /// Sums of consecutive channels to int8, in any profile.
 #[inline(never)]
@@ -228,17 +297,20 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
             pack(&mut block, 0, 0, x_part);
             let Some(mut product) = (Call { layer, from, count, k }).product(&mut block) else { return };
             product.bias = sums.as_ptr();
-            if layer.plain && k + x_part.len() == x.len() {
-                product.y = y[from..from + count].as_mut_ptr();
-            } else {
-                (product.profile, product.y) = (2, sums.as_mut_ptr().cast());
+            // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
+            unsafe {
+                if layer.plain && k + x_part.len() == x.len() {
+                    outputs(1, &mut product, &mut y[from..], count);
+                } else {
+                    raw(1, &mut product, &mut sums[..count]);
+                }
             }
-            // SAFETY: lengths were checked here and in `Call::product`; `sums` has room for `count`, and each is read
-            // before it is written.
-            unsafe { product::one_patch(&mut product) };
         }
-        if !layer.plain {
-            requantize(&sums[..count], &part, &mut y[from..from + count]);
+        let y = &mut y[from..from + count];
+        if layer.plain {
+            hold(&part.output, y);
+        } else {
+            requantize(&sums[..count], &part, y);
         }
     }
 }

@@ -84,7 +84,7 @@ fn convolutions(b: &mut Builder, image: u16) -> u16 {
         ),
     };
     let y = (DType::I8, &[1u32, 4, 4, 12][..], quant(0.1, 7));
-    let depthwise = b.step(Op::DepthwiseConv2d(depthwise), &[conv], y, 9 * 18);
+    let depthwise = b.step(Op::DepthwiseConv2d(depthwise), &[conv], y, 64 + 16 * 2 * (3 + 6) + 3);
     let pool =
         Op::MaxPool2d(MaxPool2d { kh: 2, kw: 2, stride: stride(2), pads: NO_PADS, min: -100, max: 100 });
     let pool = b.step(pool, &[depthwise], (DType::I8, &[1, 2, 2, 12], quant(0.1, 7)), 0);
