@@ -9,6 +9,7 @@
 //! Nothing is optimised here.
 
 mod dense;
+mod dilation;
 mod elementwise;
 mod file;
 mod layout;
@@ -16,8 +17,10 @@ mod lower;
 mod operators;
 mod reduce;
 mod resize;
+mod slices;
 mod state;
 mod table;
+mod transpose_conv;
 mod unsigned;
 mod window;
 

@@ -1,6 +1,8 @@
-"""What LiteRT's reference kernels compute.
+"""What LiteRT's kernels compute.
 
-Use: python litert.py MODEL.tflite INPUTS OUTPUTS [TENSOR]...
+Use: python litert.py KERNELS MODEL.tflite INPUTS OUTPUTS [TENSOR]...
+
+KERNELS is a name of OpResolverType: BUILTIN_REF for the reference kernels.
 
 INPUTS holds the bytes of the model's inputs, one inference after the other; OUTPUTS receives the bytes of its outputs, or
 of the named tensors, in the same order. Named tensors of uint8 are written as int8, 128 lower, and int64 is always written
@@ -13,10 +15,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
-def load(model, every):
+def load(kernels, model, every):
     lite = Interpreter(
         model,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=OpResolverType[kernels],
         experimental_preserve_all_tensors=every,
         num_threads=1,
     )
@@ -24,8 +26,8 @@ def load(model, every):
     return lite
 
 
-def main(model, source, target, *names):
-    lite = load(model, bool(names))
+def main(kernels, model, source, target, *names):
+    lite = load(kernels, model, bool(names))
     wanted = [d["index"] for d in lite.get_output_details()]
     if names:
         index = {d["name"]: d["index"] for d in lite.get_tensor_details()}

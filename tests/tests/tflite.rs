@@ -75,7 +75,7 @@ fn a_hundred_random_inputs_give_the_bits_of_litert_in_every_layer() {
         let inputs: Vec<Vec<u8>> = (0..count).map(|i| random(i, length)).collect();
         let tensors = layers(&path);
         let names: Vec<String> = tensors.iter().flatten().cloned().collect();
-        let Some(expected) = litert::outputs(&path, &inputs, &names) else { return };
+        let Some(expected) = litert::outputs("BUILTIN_REF", &path, &inputs, &names) else { return };
         for kernels in Kernels::available() {
             let ours = every_layer(&model, kernels, &inputs, &tensors);
             let pairs = || ours.iter().flatten().zip(expected.iter().flatten());

@@ -1,11 +1,13 @@
 //! Sums, products and changes of scale.
 
 use super::file::Node;
-use super::lower::Lowering;
+use super::lower::{Lowering, kind_name};
 use crate::error::Result;
 use crate::program::Operand;
-use crate::quantize::weights::i8s;
-use mote_format::{Add, Clamp, Dequantize, Lut, Mul, Op as Kernel, Quant, Quantize, Requantize, Rounding};
+use mote_format::{
+    Add, Cast, Clamp, DType, Dequantize, Maximum, Minimum, Mul, Op as Kernel, Prelu, Quant, Quantize,
+    Requantize, Reshape, Rounding,
+};
 use mote_kernels::quant::{double, scale_of};
 use tract_tflite::tflite::TensorType;
 
@@ -46,34 +48,74 @@ pub(super) fn sub<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     if (-255..=255).any(|v| scaled(-v) != -scaled(v)) {
         return Err(l.refuse(node, format!("scales {} and {} round differently", qa.scale, qb.scale)));
     }
-    let mirrored = Quant { zero: -1 - qb.zero, ..qb };
-    let table: Vec<i8> = (-128..=127i8).map(|q| !q).collect();
-    let table = i8s(&mut l.program.writer, &table);
-    let b = l.push_between(node, Kernel::Lut(Lut { table }), b, mirrored)?;
+    let b = l.push_mirror(node, b)?;
     l.push(node, Kernel::Add(op), &[a, b])
 }
 
-/// The larger or smaller of each value and a constant.
 pub(super) fn maximum<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    clamp(l, node, |bound| (bound, 127))
+    compare(l, node, Kernel::Maximum(Maximum {}), |bound| (bound, 127))
 }
 
 pub(super) fn minimum<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    clamp(l, node, |bound| (-128, bound))
+    compare(l, node, Kernel::Minimum(Minimum {}), |bound| (-128, bound))
 }
 
-fn clamp<'a>(l: &mut Lowering<'a>, node: &Node<'a>, bounds: impl Fn(i8) -> (i8, i8)) -> Result<()> {
+/// The larger or smaller of each two values; against a constant of one element, bounds.
+fn compare<'a>(
+    l: &mut Lowering<'a>,
+    node: &Node<'a>,
+    op: Kernel,
+    bounds: impl Fn(i8) -> (i8, i8),
+) -> Result<()> {
+    l.keeps_scale(node, 0)?;
+    l.keeps_scale(node, 1)?;
     let constant = if l.input(node, 1)?.data.is_some() { 1 } else { 0 };
     let (x, k) = (1 - constant, l.input(node, constant)?);
-    let Some(&[bound]) = k.i8s().as_deref() else {
-        return Err(l.refuse(node, "neither operand is an int8 constant of one element"));
+    if let Some(&[bound]) = k.i8s().as_deref()
+        && l.input(node, x)?.dims == l.output(node)?.dims
+    {
+        let (input, _) = l.operand(node, x)?;
+        let (min, max) = bounds(bound);
+        return l.push(node, Kernel::Clamp(Clamp { min, max }), &[input]);
+    }
+    let ((a, _), (b, _)) = pair(l, node)?;
+    l.push(node, op, &[a, b])
+}
+
+/// TFLite divides and multiplies the scales as floats.
+pub(super) fn prelu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    l.expect_shape(node, &l.input(node, 0)?.dims)?;
+    let ((x, qx), (slope, qs)) = pair(l, node)?;
+    let y = l.quant(node, l.output(node)?)?;
+    let op = Prelu {
+        positive: scale_of(f64::from(qx.scale / y.scale)),
+        negative: scale_of(f64::from(qx.scale * qs.scale / y.scale)),
+        round: Rounding::Double,
     };
-    l.keeps_scale(node, x)?;
-    l.keeps_scale(node, constant)?;
-    l.expect_shape(node, &l.input(node, x)?.dims)?;
-    let (input, _) = l.operand(node, x)?;
-    let (min, max) = bounds(bound);
-    l.push(node, Kernel::Clamp(Clamp { min, max }), &[input])
+    l.push(node, Kernel::Prelu(op), &[x, slope])
+}
+
+/// The stored numbers, whatever their scales.
+pub(super) fn cast<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, y) = (l.input(node, 0)?, l.output(node)?);
+    l.expect_shape(node, &x.dims)?;
+    let (Some(from), Some(to)) = (dtype(x.kind), dtype(y.kind)) else {
+        let cause = format!("it makes {} of {}", kind_name(y.kind), kind_name(x.kind));
+        return Err(l.refuse(node, cause));
+    };
+    let input = l.place(node, 0, &x.dims)?;
+    let op = if from == to { Kernel::Reshape(Reshape {}) } else { Kernel::Cast(Cast { from, to }) };
+    l.push(node, op, &[input])
+}
+
+/// The type of numbers that the program holds as they are in the file.
+fn dtype(kind: TensorType) -> Option<DType> {
+    match kind {
+        TensorType::INT8 => Some(DType::I8),
+        TensorType::INT32 | TensorType::INT64 => Some(DType::I32),
+        TensorType::FLOAT32 => Some(DType::F32),
+        _ => None,
+    }
 }
 
 /// TFLite multiplies and divides the scales as floats.

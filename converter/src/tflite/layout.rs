@@ -4,6 +4,7 @@ use super::file::Node;
 use super::lower::Lowering;
 use super::unsigned;
 use crate::error::Result;
+use crate::program::Operand;
 use mote_format::{Concat, MAX_INPUTS, MAX_RANK, Op as Kernel, Pad, Reshape, Transpose};
 use tract_tflite::tflite::ActivationFunctionType;
 
@@ -21,9 +22,6 @@ pub(super) fn reshape<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
 pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_concatenation_options())?;
     let (y, count) = (l.output(node)?, node.inputs.len());
-    if count > MAX_INPUTS {
-        return Err(l.refuse(node, format!("it joins {count} tensors, the kernel at most {MAX_INPUTS}")));
-    }
     if options.fused_activation_function() != ActivationFunctionType::NONE {
         return Err(l.refuse(node, "it has a fused activation"));
     }
@@ -42,20 +40,39 @@ pub(super) fn concat<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         let before = joined[axis];
         joined.clone_from(&x.dims);
         joined[axis] += before;
-        inputs.push(unsigned::joinable(l, node, i)?);
+        inputs.push((unsigned::joinable(l, node, i)?, x.dims[axis]));
     }
     l.expect_shape(node, &joined)?;
-    let axis = l.narrow(node, "axis", axis as i64)?;
-    l.push(node, Kernel::Concat(Concat { axis }), &inputs)
+    join(l, node, axis, inputs)
+}
+
+/// Joins operands, given with their lengths along the axis. More than the kernel takes become joined parts first.
+fn join<'a>(
+    l: &mut Lowering<'a>,
+    node: &Node<'a>,
+    axis: usize,
+    mut operands: Vec<(Operand, usize)>,
+) -> Result<()> {
+    let op = Kernel::Concat(Concat { axis: l.narrow(node, "axis", axis as i64)? });
+    let mut dims = l.output(node)?.dims.clone();
+    while operands.len() > MAX_INPUTS {
+        let mut parts = Vec::new();
+        for some in operands.chunks(MAX_INPUTS) {
+            let inputs: Vec<Operand> = some.iter().map(|o| o.0).collect();
+            dims[axis] = some.iter().map(|o| o.1).sum();
+            let part = if some.len() == 1 { inputs[0] } else { l.push_shaped(node, op, &inputs, &dims)? };
+            parts.push((part, dims[axis]));
+        }
+        operands = parts;
+    }
+    let inputs: Vec<Operand> = operands.iter().map(|o| o.0).collect();
+    l.push(node, op, &inputs)
 }
 
 /// Tensors of one shape along a new axis: each becomes one slice.
 pub(super) fn pack<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_pack_options())?;
     let (first, count) = (l.input(node, 0)?, node.inputs.len());
-    if count > MAX_INPUTS {
-        return Err(l.refuse(node, format!("it joins {count} tensors, the kernel at most {MAX_INPUTS}")));
-    }
     let rank = first.dims.len() as i64 + 1;
     let axis = i64::from(options.axis());
     let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(usize::MAX);
@@ -73,10 +90,9 @@ pub(super) fn pack<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         if l.input(node, i)?.dims != first.dims {
             return Err(l.refuse(node, "its inputs have different shapes"));
         }
-        inputs.push(l.place(node, i, &slice)?);
+        inputs.push((l.place(node, i, &slice)?, 1));
     }
-    let axis = l.narrow(node, "axis", axis as i64)?;
-    l.push(node, Kernel::Concat(Concat { axis }), &inputs)
+    join(l, node, axis, inputs)
 }
 
 pub(super) fn transpose<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {

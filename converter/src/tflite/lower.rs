@@ -1,11 +1,13 @@
 //! Operators to steps: what all families of operators share. Each family has a file beside this one.
 
+use super::dilation::Folds;
 use super::file::{File, Node, Tensor};
 use super::{operators, state, unsigned};
 use crate::error::{Error, Result};
 use crate::ir::short_name;
 use crate::program::{self, Operand, Program, Step};
-use mote_format::{DType, Op as Kernel, Quant, Reshape, Shape};
+use crate::quantize::weights::i8s;
+use mote_format::{DType, Lut, Op as Kernel, Quant, Reshape, Shape};
 use mote_kernels::quant::quantize;
 use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 
@@ -18,7 +20,8 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
             .remedy("quantize it to int8, or export the float network as ONNX for mote to quantize"));
     }
     let places = vec![None; file.tensors.len()];
-    let mut lowering = Lowering { file, program: Program::default(), places, values: Vec::new() };
+    let folds = Folds::find(file);
+    let mut lowering = Lowering { file, program: Program::default(), places, values: Vec::new(), folds };
     for &t in &file.inputs {
         let tensor = lowering.tensor(t).map_err(|cause| end_error(file, "input", t, cause))?;
         lowering.program.tensors.push(tensor);
@@ -29,8 +32,8 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
     file.inputs.iter().for_each(|&t| lowering.signed(t));
     let mut refusals = Vec::new();
     for node in &file.nodes {
-        let Some(row) = operators::find(node) else { continue };
-        if let Err(refusal) = lowering.in_8_bits(node).and_then(|()| (row.lower)(&mut lowering, node)) {
+        let (Some(row), Some(node)) = (operators::find(node), lowering.folds.replace(node)) else { continue };
+        if let Err(refusal) = lowering.in_8_bits(&node).and_then(|()| (row.lower)(&mut lowering, &node)) {
             refusals.push(refusal);
             // Whatever reads this is looked at as well; no program comes of it.
             node.outputs.iter().for_each(|&t| lowering.places[t] = Some(0));
@@ -54,7 +57,7 @@ fn refuse_unknown(file: &File<'_>) -> Result<()> {
         .nodes
         .iter()
         .filter(|n| operators::find(n).is_none())
-        .map(|n| format!("{} at {}", n.name, position(file, n)))
+        .map(|n| format!("{} at {}{}", n.name, position(file, n), operators::reason(n)))
         .collect();
     if unknown.is_empty() {
         return Ok(());
@@ -99,6 +102,8 @@ pub(super) struct Lowering<'a> {
     pub(super) places: Vec<Option<usize>>,
     /// Which tensor of the program holds each variable at this moment.
     pub(super) values: Vec<usize>,
+    /// Convolutions that are dilated by the operators around them.
+    pub(super) folds: Folds,
 }
 
 impl<'a> Lowering<'a> {
@@ -142,6 +147,13 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Output `k` of an operator that may have several.
+    pub(super) fn output_at(&self, node: &Node<'_>, k: usize) -> Result<&'a Tensor<'a>> {
+        let id =
+            node.outputs.get(k).ok_or_else(|| self.refuse(node, format!("its output {k} is missing")))?;
+        Ok(&self.file.tensors[*id])
+    }
+
     /// Scale and zero point of an int8 tensor, or of a uint8 one as int8.
     pub(super) fn quant(&self, node: &Node<'_>, tensor: &Tensor<'_>) -> Result<Quant> {
         quant(tensor).map_err(|cause| self.refuse(node, cause))
@@ -174,10 +186,39 @@ impl<'a> Lowering<'a> {
 
     /// Appends the step that computes an operator's only output.
     pub(super) fn push(&mut self, node: &Node<'_>, op: Kernel, inputs: &[Operand]) -> Result<()> {
-        let id = self.output_id(node)?;
-        let tensor = self.tensor(id).map_err(|cause| self.refuse(node, cause))?;
-        self.places[id] = Some(self.append(node, op, inputs, tensor));
+        self.output_id(node)?;
+        self.push_output(node, 0, op, inputs)
+    }
+
+    /// Appends the step that computes output `k` of an operator.
+    pub(super) fn push_output(
+        &mut self,
+        node: &Node<'_>,
+        k: usize,
+        op: Kernel,
+        inputs: &[Operand],
+    ) -> Result<()> {
+        let name = self.output_at(node, k)?.name.clone();
+        let tensor = self.tensor(node.outputs[k]).map_err(|cause| self.refuse(node, cause))?;
+        let place = self.program.push(Step { node: name, op, inputs: inputs.to_vec() }, tensor);
+        self.places[node.outputs[k]] = Some(place);
         Ok(())
+    }
+
+    /// Appends a step whose result only the operator's next step reads: in another shape, otherwise like its output.
+    pub(super) fn push_shaped(
+        &mut self,
+        node: &Node<'_>,
+        op: Kernel,
+        inputs: &[Operand],
+        dims: &[usize],
+    ) -> Result<Operand> {
+        let like = self
+            .output_at(node, 0)
+            .and_then(|_| self.tensor(node.outputs[0]).map_err(|cause| self.refuse(node, cause)))?;
+        let shape = shape(dims).map_err(|cause| self.refuse(node, cause))?;
+        let name = format!("{}/{}", like.name, self.program.steps.len());
+        Ok(Operand::Arena(self.append(node, op, inputs, program::Tensor { name, shape, ..like })))
     }
 
     /// Appends a step over the elements of `input`, whose result only the next step reads.
@@ -193,6 +234,24 @@ impl<'a> Lowering<'a> {
         };
         let tensor = program::Tensor { quant, ..self.program.tensors[x].clone() };
         Ok(self.push_as(node, op, input, tensor))
+    }
+
+    /// Appends the mirrored values of `input`: q becomes −1 − q, so that the order turns around.
+    pub(super) fn push_mirror(&mut self, node: &Node<'_>, input: Operand) -> Result<Operand> {
+        let Operand::Arena(x) = input else {
+            return Err(self.refuse(node, "an operand that is mirrored is constant"));
+        };
+        let quant = self.program.tensors[x].quant;
+        let table: Vec<i8> = (-128..=127i8).map(|q| !q).collect();
+        let table = i8s(&mut self.program.writer, &table);
+        self.push_between(node, Kernel::Lut(Lut { table }), input, Quant { zero: -1 - quant.zero, ..quant })
+    }
+
+    /// Gives what a step between others wrote the type and scale of int8 values.
+    pub(super) fn requantized(&mut self, operand: Operand, quant: Quant) {
+        if let Operand::Arena(t) = operand {
+            (self.program.tensors[t].quant, self.program.tensors[t].dtype) = (quant, DType::I8);
+        }
     }
 
     /// Appends a step that writes a tensor between others, under a name of its own.
@@ -245,9 +304,25 @@ impl<'a> Lowering<'a> {
         Err(self.refuse(node, format!("\"{}\" is {}, not float", tensor.name, kind_name(tensor.kind))))
     }
 
+    /// An error unless both tensors have one type and, where they are quantized, one scale.
+    pub(super) fn same_values(&self, node: &Node<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<()> {
+        if x.kind != y.kind {
+            let cause = format!("it makes {} of {}", kind_name(y.kind), kind_name(x.kind));
+            return Err(self.refuse(node, cause));
+        }
+        if unsigned::offset(x.kind).is_some() {
+            self.one_scale(node, x, y)?;
+        }
+        Ok(())
+    }
+
     /// An error unless input `i` and the output have one scale.
     pub(super) fn keeps_scale(&self, node: &Node<'_>, i: usize) -> Result<Quant> {
-        let (x, y) = (self.quant(node, self.input(node, i)?)?, self.quant(node, self.output(node)?)?);
+        self.one_scale(node, self.input(node, i)?, self.output(node)?)
+    }
+
+    fn one_scale(&self, node: &Node<'_>, x: &Tensor<'_>, y: &Tensor<'_>) -> Result<Quant> {
+        let (x, y) = (self.quant(node, x)?, self.quant(node, y)?);
         // LiteRT takes scales that are this close for the same one.
         if x.zero == y.zero && (x.scale - y.scale).abs() <= 1e-6 {
             return Ok(y);

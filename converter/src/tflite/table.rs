@@ -5,7 +5,8 @@ use super::lower::Lowering;
 use crate::error::Result;
 use crate::quantize::weights::i8s;
 use mote_format::{Lut, Op as Kernel, Quant, Requantize, Rounding};
-use mote_kernels::quant::{double, rounding_shift, scale_of};
+use mote_kernels::inverse_sqrt::inverse_sqrt;
+use mote_kernels::quant::{double, quantize, rounding_shift, scale_of};
 use tract_tflite::tflite::ActivationFunctionType;
 
 pub(super) fn relu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
@@ -20,12 +21,22 @@ pub(super) fn relu_n1_to_1<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<
     rectify(l, node, ActivationFunctionType::RELU_N1_TO_1)
 }
 
+pub(super) fn relu_0_to_1<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let y = l.quant(node, l.output(node)?)?;
+    rectified(l, node, (quantize(0.0, y), quantize(1.0, y)))
+}
+
 /// TFLite divides the scales as floats.
 fn rectify<'a>(l: &mut Lowering<'a>, node: &Node<'a>, activation: ActivationFunctionType) -> Result<()> {
+    let y = l.quant(node, l.output(node)?)?;
+    let bounds = l.bounds(node, y, activation)?;
+    rectified(l, node, bounds)
+}
+
+fn rectified<'a>(l: &mut Lowering<'a>, node: &Node<'a>, (min, max): (i8, i8)) -> Result<()> {
     let (input, x) = l.operand(node, 0)?;
     l.expect_shape(node, &l.input(node, 0)?.dims)?;
     let y = l.quant(node, l.output(node)?)?;
-    let (min, max) = l.bounds(node, y, activation)?;
     let scale = scale_of(f64::from(x.scale / y.scale));
     l.push(node, Kernel::Requantize(Requantize { scale, round: Rounding::Double, min, max }), &[input])
 }
@@ -86,6 +97,49 @@ pub(super) fn logistic<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> 
 
 pub(super) fn tanh<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     floats(l, node, f32::tanh)
+}
+
+/// TFLite divides the scales as floats; equal ones leave the integers as they are.
+pub(super) fn abs<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    table(l, node, |q, x, y| {
+        let value = (i32::from(q) - x.zero).abs();
+        if x.scale == y.scale {
+            return value + y.zero;
+        }
+        let scale = scale_of(f64::from(x.scale / y.scale));
+        double(value, scale.mult, scale.shift.into()).saturating_add(y.zero)
+    })
+}
+
+/// 1/√x in fixed point. LiteRT refuses to run on values below zero; here they give the largest output, as zero does.
+pub(super) fn rsqrt<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    /// Fraction bits of the root.
+    const FINE: i32 = 20;
+    table(l, node, |q, x, y| {
+        let value = i32::from(q) - x.zero;
+        if value <= 0 {
+            return 127;
+        }
+        let root = inverse_sqrt(value);
+        let root = double(1, root.mult, i32::from(root.shift) + FINE);
+        let scale = scale_of(1.0 / f64::from(x.scale.sqrt() * y.scale));
+        double(root, scale.mult, i32::from(scale.shift) - FINE).saturating_add(y.zero)
+    })
+}
+
+pub(super) fn exp<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    floats(l, node, f32::exp)
+}
+
+pub(super) fn elu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    floats(l, node, |x| if x < 0.0 { x.exp_m1() } else { x })
+}
+
+/// The logarithm of what is not above zero is the smallest output.
+pub(super) fn log<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let y = l.quant(node, l.output(node)?)?;
+    let least = (-128 - y.zero) as f32 * y.scale;
+    floats(l, node, |x| if x > 0.0 { x.ln() } else { least })
 }
 
 /// `PopulateLookupTable` of TFLite: all in floats, the reciprocal of the output's scale rounded first.

@@ -247,24 +247,27 @@ pub(super) fn image(l: &Lowering<'_>, node: &Node<'_>) -> Result<[usize; 4]> {
 impl Window {
     /// Explicit padding as TFLite computes it; the output's shape must be what follows.
     fn narrow(&self, l: &Lowering<'_>, node: &Node<'_>, x: [usize; 4], channels: usize) -> Result<Narrow> {
+        let folded = l.folds.geometry(node);
+        let steps = folded.map_or(self.dilation, |f| f.steps);
         let mut y = [x[0], 0, 0, channels];
-        let (mut pads, mut kernel) = ([[0; 2]; 2], [0; 2]);
+        let (mut margins, mut kernel) = ([[0; 2]; 2], [0; 2]);
         let (mut stride, mut dilation) = ([0; 2], [0; 2]);
         for axis in 0..2 {
             stride[axis] = l.narrow::<u8>(node, "stride", self.stride[axis].into())?;
-            dilation[axis] = l.narrow::<u8>(node, "dilation", self.dilation[axis].into())?;
+            dilation[axis] = l.narrow::<u8>(node, "dilation", steps[axis].into())?;
             kernel[axis] = l.narrow::<u16>(node, "kernel", self.kernel[axis] as i64)?;
             let (input, step) = (x[axis + 1], usize::from(stride[axis]));
+            let pads = folded.map(|f| f.pads[axis]);
             let (out, before, after) = self
-                .axis(input, self.kernel[axis], step, dilation[axis].into())
+                .axis(input, self.kernel[axis], step, dilation[axis].into(), pads)
                 .ok_or_else(|| l.refuse(node, format!("its window does not fit {input} rows or columns")))?;
             y[axis + 1] = out;
             for (side, amount) in [before, after].into_iter().enumerate() {
-                pads[axis][side] = l.narrow::<u16>(node, "padding", amount as i64)?;
+                margins[axis][side] = l.narrow::<u16>(node, "padding", amount as i64)?;
             }
         }
         l.expect_shape(node, &y)?;
-        let [[top, bottom], [left, right]] = pads;
+        let [[top, bottom], [left, right]] = margins;
         Ok(Narrow {
             kernel,
             stride: Stride { h: stride[0], w: stride[1] },
@@ -273,18 +276,22 @@ impl Window {
         })
     }
 
-    /// Output length and padding before and after, along one axis.
+    /// Output length and padding before and after, along one axis; the padding may be given.
     fn axis(
         &self,
         input: usize,
         kernel: usize,
         stride: usize,
         dilation: usize,
+        pads: Option<[usize; 2]>,
     ) -> Option<(usize, usize, usize)> {
         if kernel == 0 || stride == 0 || dilation == 0 {
             return None;
         }
         let extent = (kernel - 1) * dilation + 1;
+        if let Some([before, after]) = pads {
+            return Some(((input + before + after).checked_sub(extent)? / stride + 1, before, after));
+        }
         match self.padding {
             Padding::SAME => {
                 let out = input.div_ceil(stride);

@@ -131,7 +131,18 @@ impl Model {
         output: i32,
         options: Option<Options>,
     ) -> &mut Self {
-        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: vec![output], options });
+        self.several(code, inputs, &[output], options)
+    }
+
+    /// An operator with several outputs.
+    pub(crate) fn several(
+        &mut self,
+        code: BuiltinOperator,
+        inputs: &[i32],
+        outputs: &[i32],
+        options: Option<Options>,
+    ) -> &mut Self {
+        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: outputs.to_vec(), options });
         self
     }
 

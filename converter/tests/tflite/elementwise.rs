@@ -41,9 +41,125 @@ pub(crate) fn cases() -> Vec<Case> {
         all.push(Case { slack: 1, ..swish });
         all.push(real("LOGISTIC", B::LOGISTIC, x, (1.0 / 256.0, -128), |v| 1.0 / (1.0 + (-v).exp())));
         all.push(real("TANH", B::TANH, x, (1.0 / 128.0, 0), f32::tanh));
+        all.push(real("EXP", B::EXP, x, (0.1, -128), f32::exp));
+        all.push(real("ELU", B::ELU, x, y, |v| if v < 0.0 { v.exp_m1() } else { v }));
+        let least = (-128 - y.1) as f32 * y.0;
+        all.push(real("LOG", B::LOG, x, y, move |v| if v > 0.0 { v.ln() } else { least }));
+        let unit = move |i: i8| relu(y, x, y, i).min(one) + y.1;
+        all.push(unary("RELU_0_TO_1", B::RELU_0_TO_1, None, x, y, unit));
+        let abs = move |i: i8| double((i64::from(i) - x.1).abs(), f64::from(x.0 / y.0)) + y.1;
+        all.push(unary("ABS", B::ABS, Some(options!(AbsOptions, AbsOptionsArgs {})), x, y, abs));
+        let abs = move |i: i8| (i64::from(i) - x.1).abs() + y.1;
+        all.push(unary("ABS at one scale", B::ABS, None, x, (x.0, y.1), abs));
+        // LiteRT stops at values below the zero point.
+        let root =
+            real(
+                "RSQRT",
+                B::RSQRT,
+                (x.0, -128),
+                (0.02, y.1),
+                |v| if v > 0.0 { v.sqrt().recip() } else { 1e9 },
+            );
+        all.push(Case { slack: 1, ..root });
     }
     all.extend([bound(true), bound(false), dequantized()]);
+    for name in ["MAXIMUM of two", "MINIMUM of two"] {
+        all.extend([compared(name, &[2, 5, 6], &[2, 5, 6]), compared(name, &[2, 5, 6], &[5, 1])]);
+        all.push(compared(name, &[1, 6], &[3, 6]));
+    }
+    all.extend([
+        sloped(&[7], false),
+        sloped(&[5, 1, 7], false),
+        sloped(&[3, 5, 4, 7], true),
+        sloped(&[1], false),
+    ]);
+    all.extend([cast(TensorType::FLOAT32), cast(TensorType::INT32), there_and_back()]);
     all
+}
+
+/// The larger or smaller of two inputs.
+fn compared(name: &'static str, a: &[i32], b: &[i32]) -> Case {
+    let y: Vec<i32> = if a.len() >= b.len() { a.to_vec() } else { b.to_vec() };
+    let y: Vec<i32> = if b == [3, 6] { vec![3, 6] } else { y };
+    let mut m = Model::default();
+    let (first, second) = (m.input(a, SCALES[0]), m.input(b, SCALES[0]));
+    let to = m.value(&y, SCALES[0]);
+    let code = if name.starts_with("MAX") { B::MAXIMUM } else { B::MINIMUM };
+    let options = options!(MaximumMinimumOptions, MaximumMinimumOptionsArgs {});
+    m.op(code, &[first, second], to, Some(options)).output(to);
+    let repeat = |dims: &[i32]| {
+        let (dims, y) = ([&vec![1; y.len() - dims.len()][..], dims].concat(), y.clone());
+        move |i: usize| {
+            let mut rest = i as i32;
+            let at: Vec<i32> = y.iter().rev().map(|d| (rest % d, rest /= d).0).collect();
+            dims.iter().zip(at.iter().rev()).fold(0, |n, (d, a)| n * d + a.min(&(d - 1))) as usize
+        }
+    };
+    let (fa, fb, length) = (repeat(a), repeat(b), y.iter().product::<i32>() as usize);
+    let split = a.iter().product::<i32>() as usize;
+    Case::new(name, &m, move |x| {
+        let pair = |i: usize| (x[fa(i)], x[split + fb(i)]);
+        (0..length)
+            .map(pair)
+            .map(|(a, b)| if code == B::MAXIMUM { a.max(b) } else { a.min(b) } as u8)
+            .collect()
+    })
+}
+
+/// Slopes of a shape, constant or computed.
+fn sloped(dims: &[i32], computed: bool) -> Case {
+    let (x, q, y) = (SCALES[0], (0.013, -20), SCALES[2]);
+    let mut m = Model::default();
+    let from = m.input(&[3, 5, 4, 7], x);
+    let count = dims.iter().product::<i32>() as usize;
+    let slopes = Random::new(count as u64).i8s(count);
+    let slope = if computed { m.input(dims, q) } else { m.constant(dims, q, &slopes) };
+    let to = m.value(&[3, 5, 4, 7], y);
+    m.op(B::PRELU, &[from, slope], to, None).output(to);
+    let dims: Vec<usize> =
+        [&vec![1; 4 - dims.len()][..], dims].concat().iter().map(|&d| d as usize).collect();
+    Case::new("PRELU", &m, move |v| {
+        let value = |i: usize| {
+            let at = [i / 140, i / 28 % 5, i / 7 % 4, i % 7];
+            let place = dims.iter().zip(at).fold(0, |n, (d, a)| n * d + a.min(d - 1));
+            let slope = i64::from(if computed { v[420 + place] } else { slopes[place] }) - q.1;
+            let value = i64::from(v[i]) - x.1;
+            let scaled = if value >= 0 {
+                double(value, f64::from(x.0 / y.0))
+            } else {
+                double(value * slope, f64::from(x.0 * q.0 / y.0))
+            };
+            clamp(scaled + y.1, (-128, 127)) as u8
+        };
+        (0..420).map(value).collect()
+    })
+}
+
+/// The stored numbers as others.
+fn cast(kind: TensorType) -> Case {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[1, 40], SCALES[1]), m.other(kind, &[1, 40]));
+    let options =
+        options!(CastOptions, CastOptionsArgs { in_data_type: TensorType::INT8, out_data_type: kind });
+    m.op(B::CAST, &[x], y, Some(options)).output(y);
+    let float = kind == TensorType::FLOAT32;
+    let number = move |&x: &i8| if float { f32::from(x).to_le_bytes() } else { i32::from(x).to_le_bytes() };
+    Case::new("CAST", &m, move |x| x.iter().flat_map(number).collect())
+}
+
+/// Real values cut to whole numbers, of 32 bits and then of 8, which wrap.
+fn there_and_back() -> Case {
+    let scale = (1.7, -30);
+    let mut m = Model::default();
+    let x = m.input(&[1, 40], scale);
+    let (real, whole) = (m.other(TensorType::FLOAT32, &[1, 40]), m.other(TensorType::INT32, &[1, 40]));
+    let y = m.value(&[1, 40], (1.0, 0));
+    m.op(B::DEQUANTIZE, &[x], real, Some(options!(DequantizeOptions, DequantizeOptionsArgs {})));
+    let step = |from, to| options!(CastOptions, CastOptionsArgs { in_data_type: from, out_data_type: to });
+    m.op(B::CAST, &[real], whole, Some(step(TensorType::FLOAT32, TensorType::INT32)));
+    m.op(B::CAST, &[whole], y, Some(step(TensorType::INT32, TensorType::INT8))).output(y);
+    let value = move |&x: &i8| ((i64::from(x) - scale.1) as f32 * scale.0) as i32 as u8;
+    Case::new("CAST to whole numbers", &m, move |x| x.iter().map(value).collect())
 }
 
 fn sum(broadcast: bool) -> Case {

@@ -16,6 +16,9 @@ pub(crate) fn cases() -> Vec<Case> {
         padded(Some(77)),
         joined(),
         packed(),
+        many(B::CONCATENATION, 19),
+        many(B::PACK, 9),
+        many(B::PACK, 70),
         turned(),
         largest_index(),
         reduced("MEAN", [4, 4], true, (0.05, 3)),
@@ -101,6 +104,23 @@ fn packed() -> Case {
     Case::new("PACK", &m, |x| {
         (0..3).flat_map(|i| bytes(&[&x[2 * i..][..2], &x[6 + 2 * i..][..2]].concat())).collect()
     })
+}
+
+/// More tensors than one step joins, along the last axis.
+fn many(code: B, count: usize) -> Case {
+    let pack = code == B::PACK;
+    let mut m = Model::default();
+    let inputs: Vec<i32> = (0..count).map(|_| m.input(if pack { &[3] } else { &[3, 1] }, SCALE)).collect();
+    let y = m.value(&[3, count as i32], SCALE);
+    let options = if pack {
+        let count = count as i32;
+        options!(PackOptions, PackOptionsArgs { values_count: count, axis: 1 })
+    } else {
+        options!(ConcatenationOptions, ConcatenationOptionsArgs { axis: 1 })
+    };
+    m.op(code, &inputs, y, Some(options)).output(y);
+    let name = if pack { "PACK of many" } else { "CONCATENATION of many" };
+    Case::new(name, &m, move |x| (0..3 * count).map(|i| x[i % count * 3 + i / count] as u8).collect())
 }
 
 fn turned() -> Case {

@@ -23,7 +23,7 @@ fn says(bytes: &[u8], words: &[&str]) {
 #[test]
 fn truncated_files() {
     for case in cases() {
-        let step = 1 + case.bytes.len() / 100;
+        let step = 1 + case.bytes.len() / 50;
         for end in (0..case.bytes.len()).step_by(step) {
             refused(&case.bytes[..end]);
         }
@@ -35,7 +35,7 @@ fn truncated_files() {
 fn wrong_bytes() {
     let mut random = Random::new(5);
     for case in cases() {
-        for _ in 0..60 {
+        for _ in 0..20 {
             let mut broken = case.bytes.clone();
             for _ in 0..1 + random.below(4) {
                 let at = random.below(broken.len());
@@ -64,7 +64,8 @@ fn unknown_operators_are_all_listed() {
     let x = m.input(&[1, 4], q);
     let [a, b, y] = [0; 3].map(|_| m.value(&[1, 4], q));
     m.op(B::CUMSUM, &[x], a, None).op(B::RELU, &[a], b, None).op(B::ROUND, &[b], y, None).output(y);
-    let words = ["CUMSUM at operator 0, output \"t1\"", "ROUND at operator 2, output \"t3\"", "CONV_2D"];
+    let round = "ROUND at operator 2, output \"t3\", for which LiteRT has no int8 kernel either";
+    let words = ["CUMSUM at operator 0, output \"t1\"", round, "CONV_2D"];
     says(&m.bytes(), &words);
 }
 
