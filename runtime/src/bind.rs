@@ -11,9 +11,9 @@ use crate::program::Program;
 /// Runs one step. The model's check has proven that the buffers exist and lie apart.
 ///
 /// Most steps read one or two tensors; they do without the stack that the widest concatenation needs.
-pub(crate) fn run<'m>(
+pub(crate) fn run<'m, P: Program<'m>>(
     kernels: &Kernels,
-    model: &impl Program<'m>,
+    model: &P,
     step: &StepInfo<'_>,
     y: &TensorInfo,
     arena: &mut [u8],
@@ -21,10 +21,12 @@ pub(crate) fn run<'m>(
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
         0 | 1 => {
-            step.inputs.get(0).and_then(|id| model.tensor(id)).into_iter().for_each(|x| memory.bands(&x, y))
+            let Some(x) = step.inputs.get(0).and_then(|id| model.tensor(id)) else { return };
+            if P::ROW_BY_ROW { memory.bands(&x, y) } else { memory.call::<1, 3>(&step.op, &[x], y) }
         }
-        2 => run_with::<2, 4>(model, memory, y),
-        _ => run_with::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, y),
+        2 if P::MOST_INPUTS >= 2 => run_with::<2, 4>(model, memory, y),
+        _ if P::MOST_INPUTS > 2 => run_with::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, y),
+        _ => {}
     }
 }
 
@@ -88,10 +90,11 @@ impl<'s> Memory<'s> {
             }
             (x.range() != y.range()).then(|| &*before[first(x)])
         };
-        let views: Vec<View<'_>, N> =
-            inputs.iter().map(|x| View { shape: x.shape, quant: x.quant, bytes: bytes(x) }).collect();
+        let Some(some) = inputs.first() else { return };
+        let view = |x: &TensorInfo| View { shape: x.shape, quant: x.quant, bytes: bytes(x) };
+        let views: [View<'_>; N] = core::array::from_fn(|i| view(inputs.get(i).unwrap_or(some)));
         let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
-        self.kernels.run(op, Io { x: &views, y, scratch, constants });
+        self.kernels.run(op, Io { x: &views[..inputs.len()], y, scratch, constants });
     }
 }
 

@@ -44,8 +44,9 @@ use crate::session::Session;
 #[cfg(feature = "macros")]
 pub use mote_macros::include_model;
 
-/// The tables of an included model.
-pub struct Included {
+/// The tables of an included model, none of whose steps reads more than `INPUTS` tensors. `ROW_BY_ROW` says whether some
+/// output runs into its input. The executor has code for no more than that.
+pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool> {
     /// Bytes of RAM.
     pub arena: usize,
     /// Number of inputs.
@@ -64,14 +65,14 @@ pub struct Included {
     pub columns: &'static Columns,
 }
 
-impl Included {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool> Included<INPUTS, ROW_BY_ROW> {
     /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
     pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
         Session::over(self, arena, self.columns.best())
     }
 }
 
-impl Tensors for Included {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool> Tensors for Included<INPUTS, ROW_BY_ROW> {
     fn tensor(&self, id: u16) -> Option<TensorInfo> {
         self.tensors.get(usize::from(id)).copied()
     }
@@ -81,7 +82,10 @@ impl Tensors for Included {
     }
 }
 
-impl Program<'static> for Included {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool> Program<'static> for Included<INPUTS, ROW_BY_ROW> {
+    const MOST_INPUTS: usize = INPUTS;
+    const ROW_BY_ROW: bool = ROW_BY_ROW;
+
     type Steps = core::iter::Copied<core::slice::Iter<'static, StepInfo<'static>>>;
 
     fn steps(&self) -> Self::Steps {

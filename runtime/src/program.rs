@@ -1,7 +1,7 @@
 //! Where a session finds its steps and tensors: in a checked file ([`Model`]), or in constants that
 //! `include_model!` has laid out (`Included`). The executor is written once for both.
 
-use mote_format::{Ids, State, StepInfo, Steps, TensorInfo};
+use mote_format::{Ids, MAX_INPUTS, State, StepInfo, Steps, TensorInfo};
 use mote_kernels::table::Columns;
 
 use crate::model::Model;
@@ -17,6 +17,12 @@ pub trait Tensors {
 
 /// A checked model as a session needs it.
 pub trait Program<'m>: Tensors {
+    /// No step reads more tensors than this.
+    const MOST_INPUTS: usize = MAX_INPUTS;
+
+    /// Whether some output may run into its input row by row.
+    const ROW_BY_ROW: bool = true;
+
     /// The steps in the order in which they run.
     type Steps: Iterator<Item = StepInfo<'m>> + Clone;
 

@@ -23,6 +23,7 @@ macro_rules! scalar_field {
     ($($ty:ty, $size:literal, $read:expr;)*) => {$(
         impl Field for $ty {
             const SIZE: usize = $size;
+            #[inline(always)]
             fn get(bytes: &[u8], at: usize) -> Option<Self> {
                 $read(bytes, at)
             }
@@ -46,6 +47,7 @@ scalar_field! {
 
 impl<T: Field + Copy + Default, const N: usize> Field for [T; N] {
     const SIZE: usize = N * T::SIZE;
+    #[inline(always)]
     fn get(bytes: &[u8], at: usize) -> Option<Self> {
         let mut all = [T::default(); N];
         for (i, v) in all.iter_mut().enumerate() {
@@ -70,6 +72,7 @@ macro_rules! record {
         impl $crate::field::Field for $name {
             const SIZE: usize = 0 $(+ <$ty as $crate::field::Field>::SIZE)*;
             #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[inline(always)]
             fn get(bytes: &[u8], at: usize) -> Option<Self> {
                 let mut at = at;
                 $(
@@ -107,6 +110,7 @@ pub enum Rounding {
 
 impl Field for Rounding {
     const SIZE: usize = 1;
+    #[inline(always)]
     fn get(bytes: &[u8], at: usize) -> Option<Self> {
         [Self::Double, Self::Single, Self::Float].get(usize::from(u8_at(bytes, at)?)).copied()
     }
@@ -118,6 +122,7 @@ impl Field for Rounding {
 
 impl Field for DType {
     const SIZE: usize = 1;
+    #[inline(always)]
     fn get(bytes: &[u8], at: usize) -> Option<Self> {
         Self::from_code(u8_at(bytes, at)?)
     }
@@ -139,6 +144,7 @@ pub struct Const {
 
 impl Field for Const {
     const SIZE: usize = 8;
+    #[inline(always)]
     fn get(bytes: &[u8], at: usize) -> Option<Self> {
         Some(Self { at: u32_at(bytes, at)?, len: u32_at(bytes, at + 4)? })
     }

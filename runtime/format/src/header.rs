@@ -66,8 +66,8 @@ impl Header {
     /// Reads and checks the header and the checksum.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |at, reason| Error { at, reason };
-        let head =
-            slice(bytes, 0, HEADER).ok_or(refuse(bytes.len() as u32, Reason::Truncated(HEADER as u32)))?;
+        let head: &[u8; HEADER] =
+            bytes.first_chunk().ok_or(refuse(bytes.len() as u32, Reason::Truncated(HEADER as u32)))?;
         if head[..4] != MAGIC {
             return Err(refuse(0, Reason::NotAModel));
         }
@@ -91,7 +91,7 @@ impl Header {
         Ok(header)
     }
 
-    fn fields(head: &[u8]) -> Option<Self> {
+    fn fields(head: &[u8; HEADER]) -> Option<Self> {
         Some(Self {
             length: u32_at(head, 8)?,
             arena: u32_at(head, 16)?,

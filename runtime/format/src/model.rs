@@ -150,7 +150,8 @@ impl<'a> Model<'a> {
         let scratch_len = u32_at(self.bytes, base + 8)?;
         let inputs = Ids(slice(self.bytes, base + 12, 2 * n_inputs)?);
         let params = base + 12 + 2 * n_inputs;
-        let (op, size) = ((reader.get)(self.bytes, params)?, usize::from(reader.size));
+        let size = usize::from(reader.size);
+        let op = (reader.get)(slice(self.bytes, params, size)?)?;
         let padding = slice(self.bytes, params + size, length.checked_sub(12 + 2 * n_inputs + size)?)?;
         if length % 4 != 0 || padding.len() > 3 || padding.iter().any(|&b| b != 0) {
             return None;

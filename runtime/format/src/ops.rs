@@ -35,8 +35,8 @@ pub struct Reader {
     pub(crate) arity: (u8, u8),
     /// Bytes of its parameters.
     pub(crate) size: u16,
-    /// Reads the parameters.
-    pub(crate) get: fn(&[u8], usize) -> Option<Op>,
+    /// Reads the parameters from just these bytes.
+    pub(crate) get: fn(&[u8]) -> Option<Op>,
     /// Proves that the operands fit.
     pub(crate) check: fn(&Op, &Operands<'_>) -> Check,
 }
@@ -102,7 +102,11 @@ macro_rules! operators {
                 code: $code,
                 arity: ($few, $most),
                 size: $name::SIZE as u16,
-                get: |bytes, at| Some(Op::$name($name::get(bytes, at)?)),
+                get: |bytes| {
+                    // The length is looked at once: all reads lie at known places in an array.
+                    let bytes: &[u8; $name::SIZE] = bytes.try_into().ok()?;
+                    Some(Op::$name($name::get(bytes, 0)?))
+                },
                 check: |op, io| match op {
                     Op::$name(p) => p.check(io),
                     _ => Err(Reason::Step),

@@ -13,7 +13,7 @@
 //!  44 name   u32   offset of a string in the metadata, 0 for none
 //! ```
 
-use crate::bytes::{f32_at, i32_at, u8_at, u16_at, u32_at};
+use crate::bytes::{f32_at, i32_at, slice, u8_at, u16_at, u32_at};
 use crate::rows::Image;
 
 /// A shape has at most this many dimensions.
@@ -181,6 +181,7 @@ impl TensorInfo {
     }
 
     pub(crate) fn read(bytes: &[u8], at: usize) -> Option<Self> {
+        let (bytes, at): (&[u8; RECORD], usize) = (slice(bytes, at, RECORD)?.try_into().ok()?, 0);
         let mut dims = [1; MAX_RANK];
         for (i, d) in dims.iter_mut().enumerate() {
             *d = u32_at(bytes, at + 20 + 4 * i)?;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mote_format::{DType, Ids, Model, Op, State, StepInfo, TensorInfo};
+use mote_format::{Bands, DType, Ids, Model, Op, State, StepInfo, TensorInfo};
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
@@ -62,6 +62,8 @@ fn program(model: &Model<'_>) -> TokenStream {
     operators.sort_unstable();
     operators.dedup();
     let operators = operators.iter().map(|name| format_ident!("{name}"));
+    let most = model.steps().map(|step| step.inputs.len()).max().unwrap_or(0);
+    let row_by_row = model.steps().any(|step| runs_into_its_input(model, &step));
     let states = model.states().map(|State { tensor, next, initial }| {
         let initial = match initial {
             Some(id) => quote!(Some(#id)),
@@ -73,7 +75,8 @@ fn program(model: &Model<'_>) -> TokenStream {
     quote! {
         static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
         static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed>::ROW ),* ]);
-        static PROGRAM: Included = Included {
+        type Program = Included<#most, #row_by_row>;
+        static PROGRAM: Program = Included {
             arena: #arena,
             inputs: #inputs,
             states: &[ #(#states),* ],
@@ -84,6 +87,13 @@ fn program(model: &Model<'_>) -> TokenStream {
             columns: &COLUMNS,
         };
     }
+}
+
+/// Whether the runtime would call the step's kernel for some rows at a time.
+fn runs_into_its_input(model: &Model<'_>, step: &StepInfo<'_>) -> bool {
+    let x = step.inputs.get(0).and_then(|id| model.tensor(id));
+    let bands = x.zip(model.tensor(step.output)).and_then(|(x, y)| Bands::new(&step.op, &x, &y));
+    step.inputs.len() == 1 && bands.is_some()
 }
 
 fn ids(ids: &Ids<'_>) -> TokenStream {
@@ -226,12 +236,12 @@ fn calls(model: &Model<'_>) -> TokenStream {
         }
 
         /// The tables, for what drives them by other means.
-        pub fn program() -> &'static Included {
+        pub fn program() -> &'static Program {
             &PROGRAM
         }
 
         /// A session as the interpreter has them: hooks, runs in portions.
-        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Included> {
+        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Program> {
             const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
             PROGRAM.session(&mut arena.0)
         }
