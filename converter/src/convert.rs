@@ -5,13 +5,13 @@ use crate::data::{self, Prepare, Sample, Spec};
 use crate::encode::{Metadata, encode};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
-use crate::ir::{Graph, Layout};
+use crate::ir::{Graph, Layout, ValueId};
 use crate::lossless::optimise;
 use crate::passes;
 use crate::plan::plan;
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::quantize::{self, Calibration};
+use crate::quantize::{self, Calibration, Observations};
 use crate::report::ModelReport;
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
@@ -30,7 +30,7 @@ const VERIFIED: usize = 8;
 pub struct Options {
     /// Extents of dynamic dimensions.
     pub shapes: InputShapes,
-    /// Samples to calibrate with; a float network needs them.
+    /// Samples to calibrate with; a network needs them unless the file gives all scales.
     pub calib: Option<PathBuf>,
     /// How raw data becomes the input.
     pub prepare: Prepare,
@@ -124,17 +124,24 @@ fn original(bytes: &[u8]) -> Result<Original> {
 /// Converts a float network.
 fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
     let graph = prepared_graph(path, onnx, &options.shapes)?;
-    let calib = options.calib.as_ref().ok_or_else(|| {
-        Error::new("cannot quantize the network")
-            .at(path.display().to_string())
-            .cause("there are no samples to calibrate with")
-            .remedy("give --calib: a folder of images, an .npy or an .npz of typical inputs")
-    })?;
-    let samples =
-        || data::open(calib, &spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES)));
-    let bar = options.progress.bar("calibrating", samples()?.len());
-    let seen = quantize::observe(&graph, onnx, &options.shapes, samples()?, bar)?;
+    let samples = match &options.calib {
+        Some(calib) => {
+            let spec = spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES));
+            Some(move || data::open(calib, &spec))
+        }
+        None => None,
+    };
+    let seen = match &samples {
+        Some(samples) => {
+            let bar = options.progress.bar("calibrating", samples()?.len());
+            quantize::observe(&graph, onnx, &options.shapes, samples()?, bar)?
+        }
+        None => Observations::default(),
+    };
     let params = quantize::assign(&graph, &seen, options.calibration)?;
+    if let (None, Some(value)) = (&samples, params.missing(&graph)) {
+        return Err(uncalibrated(path, &graph, value));
+    }
     let program = quantize::lower(&graph, &params)?;
     let metadata = Metadata {
         name: stem(path).unwrap_or_else(|| graph.name.clone()),
@@ -145,11 +152,22 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         ..Metadata::default()
     };
     let (mut converted, whole) = finish(&program, metadata)?;
+    let Some(samples) = samples else { return Ok(converted) };
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());
     let whole = whole.as_ref().unwrap_or(&converted.bytes);
     converted.errors = verify(&graph, &program, whole, onnx, &options.shapes, &some, bar)?;
     Ok(converted)
+}
+
+/// The error for a network that has no scales of its own, or not everywhere, and no samples either.
+fn uncalibrated(path: &Path, graph: &Graph, value: ValueId) -> Error {
+    let partly = || format!("the file gives no scale for \"{}\", and there", graph.value(value).name);
+    let there = if graph.given.tensors.is_empty() { "there".to_owned() } else { partly() };
+    Error::new("cannot quantize the network")
+        .at(path.display().to_string())
+        .cause(format!("{there} are no samples to calibrate with"))
+        .remedy("give --calib: a folder of images, an .npy or an .npz of typical inputs")
 }
 
 /// Imports a network and brings it into the form that is quantized.

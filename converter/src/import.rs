@@ -1,7 +1,7 @@
 //! From an ONNX file to the float graph.
 //!
 //! ```text
-//! bytes ─ model.rs ─▶ protobuf with fixed input shapes
+//! bytes ─ model.rs ─▶ protobuf with fixed input shapes; a quantized one made float by quantized.rs
 //!       ─ facts.rs ─▶ shape, type and constant value of every tensor (by tract)
 //!       ─ build.rs ─▶ graph, one lowering per operator (operators.rs and the files beside it)
 //! ```
@@ -20,6 +20,7 @@ mod infer;
 mod model;
 mod operators;
 mod pool;
+mod quantized;
 mod reduce;
 mod shape;
 mod shapes;
@@ -39,10 +40,9 @@ use std::path::Path;
 ///
 /// Symbolic dimensions must be given by `shapes`, except a leading batch dimension, which is 1.
 pub fn onnx(bytes: &[u8], shapes: &InputShapes) -> Result<Graph> {
-    let proto = model::decode(bytes, shapes)?;
-    model::refuse_quantized(&proto)?;
+    let (proto, given) = model::decode(bytes, shapes)?;
     let facts = facts::analyse(&proto)?;
-    build::build(&proto, &facts)
+    Ok(Graph { given, ..build::build(&proto, &facts)? })
 }
 
 /// Imports an ONNX file.
@@ -61,6 +61,12 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
             .cause(e.to_string())
             .remedy("check the path and its permissions")
     })
+}
+
+/// The operators of quantized ONNX models that can be imported beside the others, in alphabetical order: name, the float
+/// operator that it is, how far its results may be from those of ONNX Runtime.
+pub fn supported_quantized() -> Vec<[&'static str; 3]> {
+    quantized::supported()
 }
 
 /// The ONNX operators that can be imported, in alphabetical order, each with a note on its limits.

@@ -5,10 +5,12 @@
 
 mod check;
 mod display;
+mod given;
 mod op;
 mod shape;
 mod tensor;
 
+pub use given::{Given, GivenLayer};
 pub use op::{Activation, Clamp, Op, Window};
 pub(crate) use shape::{broadcast, infer};
 pub use tensor::{Tensor, is_permutation};
@@ -174,6 +176,8 @@ pub struct Graph {
     pub removed: Vec<Removed>,
     /// The operator of each node in the imported file, by the node's name.
     pub imported: BTreeMap<String, String>,
+    /// Scales and integers of the file, if it is quantized.
+    pub given: Given,
 }
 
 impl Graph {
@@ -188,6 +192,7 @@ impl Graph {
             layout: Layout::Nchw,
             removed: Vec::new(),
             imported: BTreeMap::new(),
+            given: Given::default(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Reference {
     /// Prepares the model so that every run gives the tensors named by `taps` (names as in the ONNX
     /// file: [`Graph::reference_name`]). Asking for fewer makes runs faster.
     pub fn new(bytes: &[u8], shapes: &InputShapes, taps: &[String]) -> Result<Self> {
-        let proto = decode(bytes, shapes)?;
+        let (proto, _) = decode(bytes, shapes)?;
         let Parsed { mut model, outlets } = parse(&proto)?;
         let graph = proto.graph.as_ref().ok_or_else(|| damaged("there is no graph in it"))?;
         let mut asked: HashMap<&str, usize> = HashMap::new();

@@ -33,3 +33,15 @@ fn the_list_of_operators_on_uint8_is_up_to_date() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tflite.md");
     readme::section(&file, "uint8", &format!("{}.\n", names.join(", ")));
 }
+
+#[test]
+fn the_table_of_quantized_onnx_operators_is_up_to_date() {
+    let row = |[name, float, note]: [&str; 3]| format!("| {name} | {float} | {note} |\n");
+    let rows: String = import::supported_quantized().into_iter().map(row).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/onnx-int8.md");
+    readme::section(
+        &file,
+        "operators",
+        &format!("\n| operator | as | against ONNX Runtime |\n|---|---|---|\n{rows}\n"),
+    );
+}

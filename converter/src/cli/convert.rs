@@ -20,14 +20,14 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Convert {
-    /// A float ONNX network, or a TFLite model of int8
+    /// An ONNX network, float or quantized, or a TFLite model of int8
     #[arg(value_name = "IN.onnx|IN.tflite")]
     input: PathBuf,
     /// The model to write [default: the input's name with .mote]
     #[arg(short, long, value_name = "OUT.mote")]
     output: Option<PathBuf>,
-    /// Samples to calibrate a float network with: a folder of images (class subfolders allowed), an .npy or an .npz; at
-    /// most 200 are read
+    /// Samples to calibrate a network with that has no scales: a folder of images (class subfolders allowed), an .npy or
+    /// an .npz; at most 200 are read
     #[arg(long, value_name = "PATH")]
     calib: Option<PathBuf>,
     /// How activation ranges follow from the samples: minmax, percentile or percentile:P

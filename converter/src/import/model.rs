@@ -4,8 +4,10 @@
 //! made once, there are no control-flow subgraphs and no external files.
 
 use super::guard::guarded;
+use super::quantized;
 use super::shapes::InputShapes;
 use crate::error::{Error, Result};
+use crate::ir::Given;
 use prost::Message;
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{self, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto};
@@ -14,8 +16,9 @@ use tract_onnx::prelude::*;
 /// The oldest operator set whose definitions are the ones implemented here.
 const OLDEST_OPSET: i64 = 7;
 
-/// Reads a model and fixes the shapes of its inputs.
-pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<ModelProto> {
+/// Reads a model, fixes the shapes of its inputs, and makes a quantized one the float one that it stands for; gives what
+/// that one says of its integers.
+pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<(ModelProto, Given)> {
     if bytes.is_empty() {
         return Err(damaged("the file is empty"));
     }
@@ -39,7 +42,8 @@ pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<ModelProto> {
     graph.value_info.clear();
     shapes.apply(&mut real_inputs(graph)?)?;
     sort(graph)?;
-    Ok(proto)
+    let given = quantized::to_floats(graph)?;
+    Ok((proto, given))
 }
 
 /// Version of the default operator set.
@@ -62,27 +66,6 @@ pub(crate) fn opset(proto: &ModelProto) -> Result<i64> {
 pub(crate) fn input_names(graph: &pb::GraphProto) -> Vec<&str> {
     let constants = initializer_names(graph);
     graph.input.iter().map(|i| i.name.as_str()).filter(|n| !constants.contains(n)).collect()
-}
-
-/// Refuses models that are quantized already.
-pub(crate) fn refuse_quantized(proto: &ModelProto) -> Result<()> {
-    const QUANTIZED: [&str; 7] = [
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "QLinearConv",
-        "QLinearMatMul",
-        "ConvInteger",
-        "MatMulInteger",
-    ];
-    let nodes = proto.graph.iter().flat_map(|g| &g.node);
-    match nodes.clone().find(|n| QUANTIZED.contains(&n.op_type.as_str())) {
-        None => Ok(()),
-        Some(node) => Err(Error::new("the model is already quantized")
-            .at_node(node_name(node), &node.op_type)
-            .cause("only float models are imported; mote quantizes them itself")
-            .remedy("convert the float model from which this one was made")),
-    }
 }
 
 /// A node's name, or its first output's where it has none.
@@ -124,7 +107,7 @@ pub(crate) fn damaged(cause: impl Into<String>) -> Error {
         .remedy("check that the file is complete (onnx.checker.check_model), or export it again")
 }
 
-fn initializer_names(graph: &pb::GraphProto) -> HashSet<&str> {
+pub(super) fn initializer_names(graph: &pb::GraphProto) -> HashSet<&str> {
     graph.initializer.iter().map(|t| t.name.as_str()).collect()
 }
 

@@ -6,7 +6,7 @@ use crate::program::{Operand, Program, Step};
 use crate::quantize::weights::{i8s, i32s, requant};
 use mote_format::{
     Conv2d, Conv2dAsymmetric, DType, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
-    FullyConnectedAsymmetric, ModelWriter, Op, Pads, Rounding, Scale, Shape, Stride,
+    FullyConnectedAsymmetric, ModelWriter, Op, Pads, Scale, Shape, Stride,
 };
 use mote_kernels::quant::Output;
 use std::ops::Range;
@@ -212,11 +212,8 @@ impl Layer {
     pub(super) fn store(&self, op: Op, writer: &mut ModelWriter) -> Op {
         let weights = i8s(writer, &self.weights);
         let bias = i32s(writer, self.bias.iter().copied());
-        let mut requant =
-            requant(writer, self.output.round, &self.scales, (self.output.min, self.output.max));
-        if self.output.round == Rounding::Float {
-            requant.shift = writer.constant(&[]);
-        }
+        let bounds = (self.output.min, self.output.max);
+        let requant = requant(writer, self.output.round, &self.scales, bounds);
         let weight_zero = self.weight_zero;
         match op {
             Op::Conv2d(p) => Op::Conv2d(Conv2d { weights, bias, requant, ..p }),

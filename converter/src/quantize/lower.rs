@@ -6,12 +6,12 @@ mod layout;
 mod window;
 
 use super::params::Params;
-use super::weights::ROUNDING;
+use super::weights::{multiplier, rounding};
 use crate::error::{Error, Result};
 use crate::ir::{Clamp, Graph, Node, Op, ValueId};
 use crate::program::{Operand, Program, Step, Tensor};
-use mote_format::{DType, Op as Kernel, Quant, Requantize, Shape};
-use mote_kernels::quant::{quantize, scale_of};
+use mote_format::{DType, Op as Kernel, Quant, Requantize, Rounding, Shape};
+use mote_kernels::quant::quantize;
 use std::collections::HashMap;
 
 /// Lowers a graph that the passes have brought into channels-last form.
@@ -153,8 +153,26 @@ impl<'g> Lowering<'g> {
             return Ok(place);
         }
         let value = self.graph.value(node.inputs[i]);
-        let op = requantize(own, quant, (-128, 127));
+        let op = self.requantize(own, quant, (-128, 127));
         Ok(self.push_between(node, op, place, shape(&value.name, &value.shape)?, quant))
+    }
+
+    /// The step that brings values to another scale.
+    fn requantize(&self, from: Quant, to: Quant, (min, max): (i8, i8)) -> Kernel {
+        let round = self.round();
+        let scale = multiplier(round, f64::from(from.scale) / f64::from(to.scale));
+        Kernel::Requantize(Requantize { scale, round, min, max })
+    }
+
+    /// The rounding profile of the program.
+    fn round(&self) -> Rounding {
+        rounding(&self.graph.given)
+    }
+
+    /// Input 0 at the scale of the output, which the operator keeps.
+    fn kept(&mut self, node: &Node) -> Result<Operand> {
+        let y = self.params.of(self.graph, node.output)?;
+        self.at_scale(node, 0, y)
     }
 
     /// The bounds of an output: those of its type and of a fused activation.
@@ -166,11 +184,6 @@ impl<'g> Lowering<'g> {
 /// Int8 bounds that hold a real value inside a clamp.
 fn bounds(quant: Quant, clamp: Option<Clamp>) -> (i8, i8) {
     clamp.map_or((-128, 127), |c| (quantize(c.min, quant), quantize(c.max, quant)))
-}
-
-fn requantize(from: Quant, to: Quant, (min, max): (i8, i8)) -> Kernel {
-    let scale = scale_of(f64::from(from.scale) / f64::from(to.scale));
-    Kernel::Requantize(Requantize { scale, round: ROUNDING, min, max })
 }
 
 /// A shape of the format.

@@ -45,6 +45,12 @@ impl Params {
         self.quants[self.classes.root(id.0)]
             .ok_or_else(|| Error::internal(format!("value {} has no scale", graph.value(id).name)))
     }
+
+    /// A value of the graph that needs a scale and has none, since it was not observed.
+    pub fn missing(&self, graph: &Graph) -> Option<ValueId> {
+        let computed = graph.inputs.iter().copied().chain(graph.nodes.iter().map(|n| n.output));
+        computed.into_iter().find(|id| self.quants[self.classes.root(id.0)].is_none())
+    }
 }
 
 /// Disjoint sets of values.
@@ -83,15 +89,31 @@ fn fixed(op: &Op) -> Option<Quant> {
     }
 }
 
+/// What the file says of a value.
+fn given(graph: &Graph, id: ValueId) -> Option<Quant> {
+    graph.given.tensors.get(graph.reference_name(id)?).copied()
+}
+
 /// Chooses scale and zero point of every value that is computed or given.
 pub fn assign(graph: &Graph, seen: &Observations, method: Calibration) -> Result<Params> {
     let mut classes = Classes((0..graph.values.len()).collect());
     let mut quants = vec![None; graph.values.len()];
+    for &id in &graph.inputs {
+        quants[id.0] = given(graph, id);
+    }
     for node in &graph.nodes {
-        if keeps_scale(&node.op) {
-            classes.unite(node.inputs[0].0, node.output.0);
+        quants[node.output.0] = given(graph, node.output).or(fixed(&node.op));
+    }
+    for node in graph.nodes.iter().filter(|n| keeps_scale(&n.op)) {
+        let ends = [node.inputs[0], node.output].map(|id| classes.root(id.0));
+        match ends.map(|root| quants[root]) {
+            // The file gives them different scales: lowering requantizes.
+            [Some(x), Some(y)] if x != y => {}
+            [x, y] => {
+                classes.unite(ends[0], ends[1]);
+                quants[classes.root(ends[0])] = x.or(y);
+            }
         }
-        quants[node.output.0] = fixed(&node.op);
     }
     for node in graph.nodes.iter().filter(|n| matches!(n.op, Op::Concat { .. })) {
         for input in joinable(graph, node, &quants, &classes) {

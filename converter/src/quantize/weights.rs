@@ -2,11 +2,23 @@
 //! proof that no sum of a layer can leave 32 bits. Importers of models with integers of their own share the latter.
 
 use crate::error::{Error, Result};
+use crate::ir::{Given, GivenLayer};
 use mote_format::{Const, ModelWriter, Quant, Requant, Rounding, Scale};
 use mote_kernels::quant::scale_of;
 
-/// The rounding profile of models that mote quantizes itself: one product and one shift on every target.
-pub(super) const ROUNDING: Rounding = Rounding::Single;
+/// The rounding profile of models that mote quantizes itself: one product and one shift on every target. Those that
+/// come with scales of their own are rounded as ONNX Runtime rounds them, in floats.
+pub(super) fn rounding(given: &Given) -> Rounding {
+    if given.tensors.is_empty() { Rounding::Single } else { Rounding::Float }
+}
+
+/// A real multiplier in a rounding profile.
+pub(super) fn multiplier(round: Rounding, real: f64) -> Scale {
+    match round {
+        Rounding::Float => Scale { mult: (real as f32).to_bits() as i32, shift: 0 },
+        _ => scale_of(real),
+    }
+}
 
 /// The weights of one layer in floats, output channel by output channel.
 pub(super) struct Layer<'a> {
@@ -18,12 +30,18 @@ pub(super) struct Layer<'a> {
     pub(super) bias: Option<&'a [f32]>,
     /// Number of outputs.
     pub(super) outputs: usize,
+    /// The integers that the file gives.
+    pub(super) given: Option<&'a GivenLayer>,
+    /// How sums are rounded.
+    pub(super) round: Rounding,
 }
 
 /// The integers of one layer.
 pub(super) struct Quantized {
     /// In the order of the floats.
     pub(super) weights: Vec<i8>,
+    /// Their zero point.
+    pub(super) weight_zero: i8,
     /// Per output, with −zero·Σw.
     pub(super) bias: Vec<i32>,
     /// Real value of a unit of each output's sum over that of the output.
@@ -34,17 +52,25 @@ impl Layer<'_> {
     /// Quantizes for an input at `x` and an output at `y`.
     pub(super) fn quantize(&self, x: Quant, y: Quant) -> Result<Quantized> {
         let run = self.weights.len() / self.outputs.max(1);
-        let mut all = Quantized { weights: Vec::new(), bias: Vec::new(), multipliers: Vec::new() };
-        for (o, w) in self.weights.chunks_exact(run).enumerate() {
+        let rows = || self.weights.chunks_exact(run).enumerate();
+        let own: Option<Vec<_>> = rows().map(|(o, w)| self.given?.row(o, w)).collect();
+        let weight_zero = self.given.filter(|_| own.is_some()).map_or(0, |g| g.zero);
+        let (weights, bias, multipliers) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Quantized { weights, weight_zero, bias, multipliers };
+        for (o, w) in rows() {
             let bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
-            let scale = weight_scale(w, bias, f64::from(x.scale));
-            let q: Vec<i8> =
-                w.iter().map(|&w| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i8).collect();
+            let (scale, q) = own.as_ref().map_or_else(|| row(w, bias, x.scale), |own| own[o].clone());
             let unit = scale * f64::from(x.scale);
-            let folded = fold((bias / unit).round() as i64, x.zero, q.iter().copied());
+            let bias =
+                self.given.and_then(|g| g.bias(o, bias / unit)).unwrap_or((bias / unit).round() as i64);
+            let folded = fold(bias, x.zero, q.iter().copied());
             all.bias.push(folded.map_err(|reach| self.overflow(o, reach))?);
-            all.weights.extend(q);
-            all.multipliers.push(scale_of(unit / f64::from(y.scale)));
+            all.weights.extend(q.iter().map(|q| (q + i32::from(weight_zero)) as i8));
+            all.multipliers.push(match self.round {
+                // In the order of ONNX Runtime.
+                Rounding::Float => multiplier(self.round, f64::from(x.scale * scale as f32 / y.scale)),
+                round => multiplier(round, unit / f64::from(y.scale)),
+            });
         }
         Ok(all)
     }
@@ -54,6 +80,38 @@ impl Layer<'_> {
             .at(format!("node \"{}\", output channel {output}", self.name))
             .cause(format!("its sums can reach {reach}, beyond the 32 bits of an accumulator"))
             .remedy("split the layer, or look for a bias that is far larger than its weights")
+    }
+}
+
+/// The scale of one output's weights, and these as integers.
+fn row(weights: &[f32], bias: f64, x_scale: f32) -> (f64, Vec<i32>) {
+    let scale = weight_scale(weights, bias, x_scale.into());
+    let one = |&w: &f32| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i32;
+    (scale, weights.iter().map(one).collect())
+}
+
+impl GivenLayer {
+    /// The file's scale and integers of output `o`, whose reals are `weights`. A factor that passes have moved into the
+    /// weights is in the scale; `None` where the reals are not what the file says for another reason.
+    fn row(&self, o: usize, weights: &[f32]) -> Option<(f64, Vec<i32>)> {
+        let own = f64::from(if self.scales.len() == 1 { self.scales[0] } else { *self.scales.get(o)? });
+        let largest = weights.iter().fold(0f64, |m, &w| m.max(f64::from(w).abs()));
+        let peak = f64::from(*self.peaks.get(o)?);
+        let found = if peak > 0.0 { largest / peak } else { own };
+        let scale = if (found / own - 1.0).abs() < 1e-6 { own } else { found };
+        let one = |&w: &f32| {
+            let whole = (f64::from(w) / scale).round();
+            let close = (f64::from(w) / scale - whole).abs() < 1e-3;
+            let stored = i8::try_from(whole as i64 + i64::from(self.zero)).is_ok();
+            (close && stored).then_some(whole as i32)
+        };
+        Some((scale, weights.iter().map(one).collect::<Option<_>>()?))
+    }
+
+    /// The file's bias of output `o`, where `found` differs from it by no more than floats do.
+    fn bias(&self, o: usize, found: f64) -> Option<i64> {
+        let own = f64::from(*self.bias.get(o)?);
+        ((own - found).abs() <= 0.5 + own.abs() * 1e-6).then_some(own as i64)
     }
 }
 
@@ -82,7 +140,8 @@ pub(crate) fn requant(
     (min, max): (i8, i8),
 ) -> Requant {
     let mult = i32s(writer, scales.iter().map(|s| s.mult));
-    let shift: Vec<u8> = scales.iter().map(|s| s.shift as u8).collect();
+    let shifts = if round == Rounding::Float { &[] } else { scales };
+    let shift: Vec<u8> = shifts.iter().map(|s| s.shift as u8).collect();
     Requant { round, mult, shift: writer.constant(&shift), min, max }
 }
 

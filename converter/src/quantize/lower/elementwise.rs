@@ -1,12 +1,12 @@
 //! Lowers sums, products, activations, softmax and argmax.
 
-use super::{Lowering, bounds, requantize, shape};
+use super::{Lowering, bounds, shape};
 use crate::error::Result;
 use crate::ir::{Activation, Node};
 use crate::program::{Operand, Tensor};
 use crate::quantize::params::Range;
-use crate::quantize::weights::{ROUNDING, i8s};
-use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Shape, Softmax};
+use crate::quantize::weights::{i8s, multiplier};
+use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Rounding, Shape, Softmax};
 use mote_kernels::quant::{dequantize, quantize, scale_of};
 
 /// Bits by which the inputs of a sum are widened before they are brought to one scale.
@@ -26,7 +26,7 @@ impl Lowering<'_> {
             b: scale_of(f64::from(qb.scale) / common),
             y: scale_of(common / (f64::from(1 << LEFT) * f64::from(y.scale))),
             left: LEFT,
-            round: ROUNDING,
+            round: Rounding::Single,
             min,
             max,
         };
@@ -38,8 +38,9 @@ impl Lowering<'_> {
         let (b, qb) = self.broadcast(node, 1, 1.0)?;
         let y = self.params.of(self.graph, node.output)?;
         let (min, max) = self.bounds(node)?;
-        let scale = scale_of(f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
-        self.push(node, Kernel::Mul(Mul { scale, round: ROUNDING, min, max }), &[a, b])
+        let round = self.round();
+        let scale = multiplier(round, f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
+        self.push(node, Kernel::Mul(Mul { scale, round, min, max }), &[a, b])
     }
 
     /// Input `i` times `sign`, with as many dimensions as the output. A constant is quantized here, over its own range.
@@ -89,7 +90,7 @@ impl Lowering<'_> {
         let to = self.params.of(self.graph, node.output)?;
         if let Some(clamp) = function.as_clamp() {
             let clamp = node.clamp.map_or(clamp, |next| clamp.then(next));
-            return self.push(node, requantize(from, to, bounds(to, Some(clamp))), &[x]);
+            return self.push(node, self.requantize(from, to, bounds(to, Some(clamp))), &[x]);
         }
         let (min, max) = bounds(to, node.clamp);
         let table: Vec<i8> = (-128..=127i8)
@@ -106,7 +107,14 @@ impl Lowering<'_> {
         let scale = scale_of((f64::from(quant.scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
         let radius = (31.0 * f64::from(1 << 26) / 2f64.powi(scale.shift.into())).floor();
         let diff_min = -(radius.min(255.0) as i32);
-        self.push(node, Kernel::Softmax(Softmax { scale, diff_min }), &[x])
+        let op = Kernel::Softmax(Softmax { scale, diff_min });
+        let (own, y) = (Quant { scale: 1.0 / 256.0, zero: -128 }, self.params.of(self.graph, node.output)?);
+        if y == own {
+            return self.push(node, op, &[x]);
+        }
+        let value = self.graph.value(node.output);
+        let x = self.push_between(node, op, x, shape(&value.name, &value.shape)?, own);
+        self.push(node, self.requantize(own, y, (-128, 127)), &[x])
     }
 
     pub(super) fn arg_max(&mut self, node: &Node, axis: usize) -> Result<()> {

@@ -20,7 +20,7 @@ impl Lowering<'_> {
     }
 
     pub(super) fn pad(&mut self, node: &Node, before: &[usize], value: f32) -> Result<()> {
-        let (x, _) = self.operand(node, 0)?;
+        let x = self.kept(node)?;
         let mut front = [0; MAX_RANK];
         for (f, &b) in front.iter_mut().zip(before) {
             *f = narrow(node, "padding", b)?;
@@ -30,12 +30,12 @@ impl Lowering<'_> {
     }
 
     pub(super) fn reshape(&mut self, node: &Node) -> Result<()> {
-        let (x, _) = self.operand(node, 0)?;
+        let x = self.kept(node)?;
         self.push(node, Kernel::Reshape(Reshape {}), &[x])
     }
 
     pub(super) fn transpose(&mut self, node: &Node, order: &[usize]) -> Result<()> {
-        let (x, _) = self.operand(node, 0)?;
+        let x = self.kept(node)?;
         let mut perm = [0; MAX_RANK];
         for (p, &axis) in perm.iter_mut().zip(order) {
             *p = narrow(node, "axis", axis)?;

@@ -4,12 +4,11 @@ use super::{Lowering, narrow};
 use crate::error::Result;
 use crate::ir::{Node, Op, Window};
 use crate::program::Operand;
-use crate::quantize::weights::{Layer, Quantized, ROUNDING, i8s, i32s, requant};
+use crate::quantize::weights::{Layer, Quantized, i8s, i32s, multiplier, requant};
 use mote_format::{
-    AvgPool2d, Const, Conv2d, DepthwiseConv2d, FullyConnected, MaxPool2d, Op as Kernel, Pads, Requant,
-    Stride, SumPool2d,
+    AvgPool2d, Const, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
+    FullyConnectedAsymmetric, MaxPool2d, Op as Kernel, Pads, Requant, Stride, SumPool2d,
 };
-use mote_kernels::quant::scale_of;
 
 /// A window in the format's widths.
 struct Narrow {
@@ -64,20 +63,21 @@ impl Lowering<'_> {
         let writer = &mut self.program.writer;
         let op = if groups == x[3] && groups > 1 {
             let weights = i8s(writer, &channels_last(&layer.weights, w[0]));
-            Kernel::DepthwiseConv2d(DepthwiseConv2d {
-                kh,
-                kw,
-                stride,
-                dilation,
-                pads,
-                weights,
-                bias,
-                requant,
-            })
+            let op = DepthwiseConv2d { kh, kw, stride, dilation, pads, weights, bias, requant };
+            match layer.weight_zero {
+                0 => Kernel::DepthwiseConv2d(op),
+                weight_zero => {
+                    Kernel::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: op, weight_zero })
+                }
+            }
         } else {
             let weights = i8s(writer, &layer.weights);
             let groups = narrow(node, "number of groups", groups)?;
-            Kernel::Conv2d(Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant })
+            let op = Conv2d { kh, kw, stride, dilation, pads, groups, weights, bias, requant };
+            match layer.weight_zero {
+                0 => Kernel::Conv2d(op),
+                weight_zero => Kernel::Conv2dAsymmetric(Conv2dAsymmetric { layer: op, weight_zero }),
+            }
         };
         self.push(node, op, &[input])
     }
@@ -87,7 +87,14 @@ impl Lowering<'_> {
         let (input, layer) = self.layer(node, outputs)?;
         let Stored { bias, requant } = self.store(node, &layer)?;
         let weights = i8s(&mut self.program.writer, &layer.weights);
-        self.push(node, Kernel::FullyConnected(FullyConnected { weights, bias, requant }), &[input])
+        let op = FullyConnected { weights, bias, requant };
+        let op = match layer.weight_zero {
+            0 => Kernel::FullyConnected(op),
+            weight_zero => {
+                Kernel::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer: op, weight_zero })
+            }
+        };
+        self.push(node, op, &[input])
     }
 
     /// The input and the integers of a layer with `outputs` output channels.
@@ -96,21 +103,28 @@ impl Lowering<'_> {
         let y = self.params.of(self.graph, node.output)?;
         let weights = self.floats(node, 1)?;
         let bias = if node.inputs.len() > 2 { Some(self.floats(node, 2)?) } else { None };
-        let layer = Layer { name: &node.name, weights: &weights, bias: bias.as_deref(), outputs };
+        let layer = Layer {
+            name: &node.name,
+            weights: &weights,
+            bias: bias.as_deref(),
+            outputs,
+            given: self.graph.given.layer(&node.name),
+            round: self.round(),
+        };
         Ok((input, layer.quantize(x, y)?))
     }
 
     /// Stores what every layer has beside its weights.
     fn store(&mut self, node: &Node, layer: &Quantized) -> Result<Stored> {
-        let bounds = self.bounds(node)?;
+        let (bounds, round) = (self.bounds(node)?, self.round());
         let writer = &mut self.program.writer;
         let bias = i32s(writer, layer.bias.iter().copied());
-        Ok(Stored { bias, requant: requant(writer, ROUNDING, &layer.multipliers, bounds) })
+        Ok(Stored { bias, requant: requant(writer, round, &layer.multipliers, bounds) })
     }
 
     pub(super) fn max_pool(&mut self, node: &Node, w: &Window) -> Result<()> {
         let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
-        let (input, _) = self.operand(node, 0)?;
+        let input = self.kept(node)?;
         let (min, max) = self.bounds(node)?;
         self.push(node, Kernel::MaxPool2d(MaxPool2d { kh, kw, stride, pads, min, max }), &[input])
     }
@@ -121,7 +135,7 @@ impl Lowering<'_> {
             return self.sum_pool(node, w, 1.0 / (w.kernel[0] * w.kernel[1]) as f64);
         }
         let Narrow { kernel: [kh, kw], stride, pads, .. } = self.pool(node, w)?;
-        let (input, _) = self.operand(node, 0)?;
+        let input = self.kept(node)?;
         let (min, max) = self.bounds(node)?;
         self.push(node, Kernel::AvgPool2d(AvgPool2d { kh, kw, stride, pads, origin: 0, min, max }), &[input])
     }
@@ -131,8 +145,9 @@ impl Lowering<'_> {
         let (input, x) = self.operand(node, 0)?;
         let y = self.params.of(self.graph, node.output)?;
         let (min, max) = self.bounds(node)?;
-        let scale = scale_of(factor * f64::from(x.scale) / f64::from(y.scale));
-        let op = SumPool2d { kh, kw, stride, pads, scale, round: ROUNDING, min, max };
+        let round = self.round();
+        let scale = multiplier(round, factor * f64::from(x.scale) / f64::from(y.scale));
+        let op = SumPool2d { kh, kw, stride, pads, scale, round, min, max };
         self.push(node, Kernel::SumPool2d(op), &[input])
     }
 
