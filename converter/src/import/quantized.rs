@@ -54,7 +54,7 @@ struct Rewriter {
 
 /// Makes the graph, whose nodes are in order, a float one. Gives what it knew of integers; nothing for one that was float.
 pub(super) fn to_floats(graph: &mut GraphProto) -> Result<Given> {
-    if !graph.node.iter().any(|n| operators::is_quantized(n)) {
+    if !graph.node.iter().any(operators::is_quantized) {
         return Ok(Given::default());
     }
     let names = initializer_names(graph);

@@ -242,7 +242,7 @@ impl Rewriter {
             if !(only_moves(&op) || CHOICES.contains(&op.as_str())) || !same || !all || quants.is_empty() {
                 return Err(format!("{op} over integers is not possible"));
             }
-            self.encoded(&output(&node).to_owned(), &output(&node).to_owned(), quants[0])?;
+            self.encoded(output(&node), output(&node), quants[0])?;
         }
         let of_sums = node.input.iter().any(|i| self.sums.contains(i));
         for i in 0..node.input.len() {
