@@ -160,24 +160,24 @@ mod tests {
     }
 
     fn judged(values: [u64; COLUMNS.len()]) -> Vec<(String, bool)> {
-        let budget = row([1000, 0, 4, 50, 51, 100, 1, 3_000_000]);
+        let budget = row([1000, 0, 4, 50, 51, 100, 1, 999, 3_000_000]);
         judge(&row(values), &[json!({ "model": "other" }), budget.json()])
     }
 
     #[test]
     fn two_percent_more_are_allowed() {
-        assert_eq!(judged([1000, 0, 4, 50, 51, 100, 1, 3_000_000]), []);
-        assert_eq!(judged([1020, 0, 4, 51, 52, 102, 1, 3_060_000]), []);
-        assert_eq!(judged([980, 0, 4, 49, 50, 98, 1, 2_940_000]), []);
+        assert_eq!(judged([1000, 0, 4, 50, 51, 100, 1, 999, 3_000_000]), []);
+        assert_eq!(judged([1020, 0, 4, 51, 52, 102, 1, 1000, 3_060_000]), []);
+        assert_eq!(judged([980, 0, 4, 49, 50, 98, 1, 990, 2_940_000]), []);
     }
 
     #[test]
     fn more_is_an_error_and_less_is_told() {
-        let grown = judged([1021, 1, 5, 52, 53, 103, 2, 3_060_001]);
+        let grown = judged([1021, 1, 5, 52, 53, 103, 2, 1020, 3_060_001]);
         assert_eq!(grown.len(), COLUMNS.len());
         assert!(grown.iter().all(|(_, error)| *error), "{grown:?}");
         assert_eq!(grown[0].0, "net compiled on qemu-m4: text 1021, budget 1000");
-        let smaller = judged([979, 0, 4, 50, 51, 100, 0, 3_000_000]);
+        let smaller = judged([979, 0, 4, 50, 51, 100, 0, 999, 3_000_000]);
         assert_eq!(smaller.iter().map(|(_, error)| *error).collect::<Vec<_>>(), [false, false]);
     }
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -45,9 +45,9 @@ pub(crate) struct Row {
 
 /// What is measured of an image: all its code and constants; what of that is the model's constants (or its file), and
 /// mote's; RAM for activations and scratch, the largest scratch within it, the peak of the stack, statics beside the
-/// arena; executed instructions of an inference.
-pub(crate) const COLUMNS: [&str; 8] =
-    ["text", "weights", "mote", "arena", "scratch", "stack", "statics", "instructions"];
+/// arena; all of this RAM; executed instructions of an inference.
+pub(crate) const COLUMNS: [&str; 9] =
+    ["text", "weights", "mote", "arena", "scratch", "stack", "statics", "ram", "instructions"];
 
 impl Row {
     /// As an object of JSON.
@@ -99,11 +99,22 @@ fn measure(all: bool) -> Result<Vec<Row>> {
         let weights = if *form == Form::Compiled { model.weights } else { model.bytes };
         let without = empty.iter().find(|(of, _)| of == board).map_or(0, |(_, text)| *text);
         let mote = size.text.saturating_sub(weights + without);
+        let ram = model.arena + stack + size.statics;
         rows.push(Row {
             model: model.name.into(),
             board: board.name().into(),
             form: form.name().into(),
-            values: [size.text, weights, mote, model.arena, model.scratch, stack, size.statics, instructions],
+            values: [
+                size.text,
+                weights,
+                mote,
+                model.arena,
+                model.scratch,
+                stack,
+                size.statics,
+                ram,
+                instructions,
+            ],
         });
     }
     Ok(rows)
@@ -148,17 +159,19 @@ fn size(image: &Path) -> Result<Size> {
 
 /// Asks a running image for the instructions and the stack of an inference.
 fn cost(board: Board, image: &Path) -> Result<[u64; 2]> {
-    let mut run = command(board, image, "stdio");
+    // With QEMU's monitor on the same wire, which can end it.
+    const END: &str = "\x01x";
+    let mut run = command(board, image, "mon:stdio");
     let mut child =
         run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start the emulator")?;
     let (to, from) = (child.stdin.take(), child.stdout.take());
     let (mut to, from) = (to.context("no pipe")?, from.context("no pipe")?);
-    write!(to, "cost%")?;
     let mut lines = BufReader::new(from).lines().map_while(Result::ok);
+    let greeted = lines.any(|line| line.trim_end() == "m-ready");
+    ensure!(greeted, "{} does not start", image.display());
+    write!(to, "cost%")?;
     let answer = lines.find_map(|line| line.trim_end().strip_prefix("m-cost-[").map(str::to_owned));
-    // Told to end, rather than killed, the script ends the emulator too.
-    let told = Command::new("kill").arg(child.id().to_string()).status()?;
-    ensure!(told.success(), "the emulator cannot be ended");
+    write!(to, "{END}")?;
     child.wait()?;
     let answer = answer.with_context(|| format!("{} told no cost", image.display()))?;
     let numbers: Vec<u64> = answer.trim_end_matches(']').split(',').map_while(|n| n.parse().ok()).collect();
@@ -169,7 +182,7 @@ fn cost(board: Board, image: &Path) -> Result<[u64; 2]> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let widths = [8, 8, 7, 8, 8, 6, 8, 13];
+    let widths = [8, 8, 7, 8, 8, 6, 8, 7, 13];
     let mut text = format!("{:8} {:10} {:11}", "model", "board", "form");
     for (column, width) in COLUMNS.iter().zip(widths) {
         text += &format!(" {column:>width$}");
@@ -181,5 +194,5 @@ fn table(rows: &[Row]) -> String {
         }
     }
     text + "\ntext: all code and constants; weights: the model's part of it; mote: what else it has more than an image\n\
-           without a network. scratch is part of the arena. bytes; executed instructions of an inference\n"
+           without a network. ram: arena, which holds the scratch, stack and statics. bytes; instructions of an inference\n"
 }
