@@ -93,7 +93,7 @@ pub(crate) use compiled::*;
 #[cfg(compiled)]
 mod compiled {
     use mote_board::Once;
-    use mote_runtime::{Arena, Included, Session, include_model};
+    use mote_runtime::{Arena, include_model};
 
     use super::*;
 
@@ -101,7 +101,7 @@ mod compiled {
 
     static ARENA: Once<Arena<{ Net::ARENA }>> = Once::new(Arena::new());
 
-    pub(crate) fn compiled(benchmark: Benchmark) -> Ran<Session<'static, 'static, Included>> {
+    pub(crate) fn compiled(benchmark: Benchmark) -> impl Network {
         let arena = ARENA.take().expect("nothing else takes the arena");
         Ran { runs: Net::session(arena), benchmark }
     }
