@@ -17,6 +17,7 @@ use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
 use mote_format::{AlignedBytes, DType, Original};
 use mote_runtime::Model;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Samples that calibration reads at most.
@@ -56,10 +57,18 @@ pub struct Converted {
 /// Converts an ONNX or a TFLite file.
 pub fn convert(path: &Path, options: &Options) -> Result<Converted> {
     let bytes = import::read(path)?;
-    if tflite::is_tflite(&bytes) || path.extension().is_some_and(|e| e == "tflite") {
-        return quantized(path, &bytes, options);
+    match float_network(path, &bytes)? {
+        Some(onnx) => float(path, &onnx, options),
+        None => quantized(path, &bytes, options),
     }
-    float(path, &bytes, options)
+}
+
+/// A float network as ONNX, which a `.tflite` file is brought to; `None` for a `.tflite` file that is quantized.
+pub fn float_network<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<Cow<'a, [u8]>>> {
+    if tflite::is_tflite(bytes) || path.extension().is_some_and(|e| e == "tflite") {
+        return Ok(tflite::onnx(bytes).map_err(|e| in_file(path, e))?.map(Cow::Owned));
+    }
+    Ok(Some(Cow::Borrowed(bytes)))
 }
 
 /// Converts a model that is quantized already.

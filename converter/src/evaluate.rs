@@ -1,6 +1,6 @@
 //! Accuracy of a classifier, as a mote model or as the float network, over labelled samples.
 
-use crate::convert::{prepared_graph, spec};
+use crate::convert::{float_network, prepared_graph, spec};
 use crate::data::{self, Prepare, Spec};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
@@ -95,21 +95,22 @@ fn cross_entropy(scores: &[f32], label: usize) -> f64 {
     total.ln() - f64::from(scores[label] - max)
 }
 
-/// Evaluates a `.mote` model or, for comparison, a float `.onnx`.
+/// Evaluates a `.mote` model or, for comparison, a float `.onnx` or `.tflite`.
 pub fn evaluate(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Accuracy> {
-    if path.extension().is_some_and(|e| e == "onnx") {
-        float(path, options)
-    } else {
-        int8(path, kernels, options)
+    if path.extension().is_some_and(|e| e == "onnx" || e == "tflite") {
+        let file = import::read(path)?;
+        if let Some(onnx) = float_network(path, &file)? {
+            return float(path, &onnx, options);
+        }
     }
+    int8(path, kernels, options)
 }
 
-fn float(path: &Path, options: &Options) -> Result<Accuracy> {
-    let onnx = import::read(path)?;
-    let graph = prepared_graph(path, &onnx, &options.shapes)?;
+fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Accuracy> {
+    let graph = prepared_graph(path, onnx, &options.shapes)?;
     let output = graph.outputs[0];
     let tap = graph.reference_name(output).ok_or_else(|| Error::internal("the output has no name"))?;
-    let reference = Reference::new(&onnx, &options.shapes, &[tap.to_owned()])?;
+    let reference = Reference::new(onnx, &options.shapes, &[tap.to_owned()])?;
     let samples =
         data::open(&options.data, &spec(&graph, options.prepare.clone(), options.labels.clone(), None))?;
     let bar = options.progress.bar("evaluating", samples.len());

@@ -12,6 +12,7 @@ mod dense;
 mod dilation;
 mod elementwise;
 mod file;
+mod float;
 mod layout;
 mod lower;
 mod operators;
@@ -27,7 +28,13 @@ mod window;
 use crate::error::Result;
 use crate::program::Program;
 
-/// Imports the bytes of a `.tflite` file.
+/// The ONNX file of a `.tflite` file that is a float network; `None` where that is quantized already.
+pub fn onnx(bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+    let file = file::read(bytes)?;
+    if float::is_float(&file) { float::onnx(&file).map(Some) } else { Ok(None) }
+}
+
+/// Imports the bytes of a quantized `.tflite` file.
 pub fn program(bytes: &[u8]) -> Result<Program> {
     lower::lower(&file::read(bytes)?)
 }
@@ -45,4 +52,9 @@ pub fn supported() -> Vec<[&'static str; 3]> {
 /// The operators that can be imported on uint8 values too, in alphabetical order.
 pub fn unsigned() -> impl Iterator<Item = &'static str> {
     unsigned::OPERATORS.iter().filter_map(|code| code.variant_name())
+}
+
+/// The operators that float networks can have, in alphabetical order.
+pub fn float_operators() -> impl Iterator<Item = &'static str> {
+    float::operators()
 }

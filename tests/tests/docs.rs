@@ -45,3 +45,10 @@ fn the_table_of_quantized_onnx_operators_is_up_to_date() {
         &format!("\n| operator | as | against ONNX Runtime |\n|---|---|---|\n{rows}\n"),
     );
 }
+
+#[test]
+fn the_list_of_float_operators_is_up_to_date() {
+    let names: Vec<&str> = tflite::float_operators().collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tflite.md");
+    readme::section(&file, "float", &format!("{}.\n", names.join(", ")));
+}

@@ -14,13 +14,14 @@ const EXAMPLES: &str = "Examples:
   mote convert net.onnx --calib photos/ --mean 123.7,116.3,103.5 --scale 1/58.4,1/57.1,1/57.4
   mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
   mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json
-  mote convert net.tflite -o net.mote --labels classes.txt";
+  mote convert int8.tflite -o net.mote --labels classes.txt
+  mote convert float.tflite --calib samples.npz";
 
 /// Arguments of `mote convert`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Convert {
-    /// An ONNX network, float or quantized, or a TFLite model of int8
+    /// A network in ONNX or TFLite: a float one, which is quantized, or one that is quantized already
     #[arg(value_name = "IN.onnx|IN.tflite")]
     input: PathBuf,
     /// The model to write [default: the input's name with .mote]

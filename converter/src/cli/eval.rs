@@ -17,7 +17,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Eval {
-    /// A .mote model, or a float .onnx network for comparison
+    /// A .mote model, or a float .onnx or .tflite network for comparison
     model: PathBuf,
     /// Samples: a folder with one subfolder a class, an .npy or an .npz
     #[arg(long, value_name = "PATH")]
@@ -35,7 +35,7 @@ pub(super) struct Eval {
 }
 
 pub(super) fn main(args: &Eval) -> Result<()> {
-    if args.preparation.is_given() && args.model.extension().is_none_or(|e| e != "onnx") {
+    if args.preparation.is_given() && args.model.extension().is_none_or(|e| e != "onnx" && e != "tflite") {
         return Err(Error::new("cannot evaluate")
             .at(args.model.display().to_string())
             .cause("a mote model knows its input shape, mean and scale")

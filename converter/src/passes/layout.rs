@@ -34,7 +34,7 @@ pub(crate) fn to_nhwc(graph: &Graph) -> Result<Graph> {
 fn permuted_values(graph: &Graph) -> Vec<bool> {
     let mut permuted: Vec<bool> =
         graph.values.iter().map(|v| v.shape.len() == 4 && v.konst.is_none()).collect();
-    let is = |n: &Node, p: [usize; 4]| matches!(&n.op, Op::Transpose { perm } if *perm == p);
+    let is = |n: &Node, p: [usize; 4]| order(graph, n).is_some_and(|perm| perm == p);
     for &id in &graph.inputs {
         let readers = graph.consumers(id);
         if !readers.is_empty() && readers.iter().all(|&n| is(&graph.nodes[n], TO_NCHW)) {
@@ -49,6 +49,23 @@ fn permuted_values(graph: &Graph) -> Vec<bool> {
     permuted
 }
 
+/// The order of axes that a transpose makes, or a reshape that does what one between both layouts would do: it moves axes
+/// of extent 1 only.
+fn order(graph: &Graph, node: &Node) -> Option<Vec<usize>> {
+    let (from, to) = (graph.shape(*node.inputs.first()?), graph.shape(node.output));
+    match &node.op {
+        Op::Transpose { perm } => Some(perm.clone()),
+        Op::Reshape if from.len() == 4 && to.len() == 4 => {
+            let same = |perm: &&[usize; 4]| {
+                let moved: Vec<usize> = perm.iter().copied().filter(|&a| from[a] > 1).collect();
+                perm.iter().map(|&a| from[a]).eq(to.iter().copied()) && moved.is_sorted()
+            };
+            [TO_NCHW, TO_NHWC].iter().find(same).map(|perm| perm.to_vec())
+        }
+        _ => None,
+    }
+}
+
 struct Relayout<'a> {
     old: &'a Graph,
     out: Graph,
@@ -58,11 +75,12 @@ struct Relayout<'a> {
 impl Relayout<'_> {
     fn node(&mut self, node: &Node) -> Result<()> {
         let rank = self.old.shape(node.output).len();
+        if let Some(perm) = order(self.old, node) {
+            let op = Op::Transpose { perm: self.transposed(node, &perm) };
+            self.out.nodes.push(Node { op, ..node.clone() });
+            return Ok(());
+        }
         match &node.op {
-            Op::Transpose { perm } => {
-                let op = Op::Transpose { perm: self.transposed(node, perm) };
-                self.out.nodes.push(Node { op, ..node.clone() });
-            }
             Op::Reshape => self.in_old_order(node),
             Op::ArgMax { axis, keepdims: false } if *axis != 1 => self.in_old_order(node),
             Op::Add | Op::Sub | Op::Mul | Op::Div if rank > 4 => self.in_old_order(node),

@@ -13,7 +13,11 @@ use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 
 /// Lowers a whole file.
 pub(super) fn lower(file: &File<'_>) -> Result<Program> {
-    refuse_unknown(file)?;
+    refuse_unknown(
+        file,
+        |node| operators::find(node).is_none().then(|| operators::reason(node)),
+        &operators::names(),
+    )?;
     if file.tensors.iter().all(|t| unsigned::offset(t.kind).is_none() || t.data.is_some()) {
         return Err(Error::new("the model is not quantized to 8 bits")
             .cause("none of the values that it computes is int8 or uint8")
@@ -51,24 +55,28 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
     Ok(lowering.program)
 }
 
-/// Operators that nothing here knows, all at once.
-fn refuse_unknown(file: &File<'_>) -> Result<()> {
-    let unknown: Vec<String> = file
+/// Operators that nothing here knows, all at once; `unknown` tells them, with what is to be said of each.
+pub(super) fn refuse_unknown(
+    file: &File<'_>,
+    unknown: impl Fn(&Node<'_>) -> Option<&'static str>,
+    supported: &str,
+) -> Result<()> {
+    let all: Vec<String> = file
         .nodes
         .iter()
-        .filter(|n| operators::find(n).is_none())
-        .map(|n| format!("{} at {}{}", n.name, position(file, n), operators::reason(n)))
+        .filter_map(|n| Some((n, unknown(n)?)))
+        .map(|(n, reason)| format!("{} at {}{reason}", n.name, position(file, n)))
         .collect();
-    if unknown.is_empty() {
+    if all.is_empty() {
         return Ok(());
     }
     Err(Error::new("the model has operators that cannot be imported")
-        .cause(unknown.join("\n"))
-        .remedy(format!("supported are {}", operators::names())))
+        .cause(all.join("\n"))
+        .remedy(format!("supported are {supported}")))
 }
 
 /// All refusals of operators as one.
-fn refuse_all(refusals: Vec<Error>) -> Result<()> {
+pub(super) fn refuse_all(refusals: Vec<Error>) -> Result<()> {
     let all = refusals.iter().map(|e| format!("{}: {}", e.at.as_deref().unwrap_or(""), e.cause));
     let (all, count) = (all.collect::<Vec<_>>().join("\n"), refusals.len());
     match refusals.into_iter().next() {
@@ -80,7 +88,7 @@ fn refuse_all(refusals: Vec<Error>) -> Result<()> {
     }
 }
 
-fn position(file: &File<'_>, node: &Node<'_>) -> String {
+pub(super) fn position(file: &File<'_>, node: &Node<'_>) -> String {
     let output = node.outputs.first().map_or("", |&t| short_name(&file.tensors[t].name));
     format!("operator {}, output \"{output}\"", node.index)
 }

@@ -116,6 +116,18 @@ impl Model {
         self.add(TensorType::INT32, dims, (&[], &[], 0), bytes)
     }
 
+    /// A constant of floats.
+    pub(crate) fn floats(&mut self, dims: &[i32], values: &[f32]) -> i32 {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.add(TensorType::FLOAT32, dims, (&[], &[], 0), bytes)
+    }
+
+    /// A constant of floats of 16 bits.
+    pub(crate) fn halves(&mut self, dims: &[i32], values: &[u16]) -> i32 {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.add(TensorType::FLOAT16, dims, (&[], &[], 0), bytes)
+    }
+
     /// The same, with a scale, as converters give biases.
     pub(crate) fn bias(&mut self, values: &[i32], scales: &[f32]) -> i32 {
         let t = self.ints(&[values.len() as i32], values);

@@ -6,7 +6,7 @@ use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
-use tract_tflite::tflite::{BuiltinOperator, Padding};
+use tract_tflite::tflite::{BuiltinOperator, Padding, TensorType};
 
 fn mote(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mote")).args(args).current_dir(folder).output().expect("mote starts")
@@ -113,5 +113,28 @@ fn options_that_a_quantized_model_has_no_use_for() {
         let refused = mote(folder.path(), &["convert", "net.tflite", option[0], option[1]]);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && said.contains(option[0]), "{said}");
+    }
+}
+
+/// y = x · w + b, quantized with the samples that it is given.
+#[test]
+fn a_float_network_is_quantized() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut m = Model::default();
+    let (x, y) = (m.other(TensorType::FLOAT32, &[1, 3]), m.other(TensorType::FLOAT32, &[1, 2]));
+    m.take(x);
+    let (w, b) = (m.floats(&[2, 3], &[1.0, 0.0, 0.0, 0.0, 1.0, 2.0]), m.floats(&[2], &[0.0, 2.0]));
+    let args = options!(FullyConnectedOptions, FullyConnectedOptionsArgs {});
+    m.op(BuiltinOperator::FULLY_CONNECTED, &[x, w, b], y, Some(args)).output(y);
+    std::fs::write(folder.path().join("net.tflite"), m.bytes()).expect("room");
+    let at = |name: &str| File::create(folder.path().join(name)).expect("room");
+    arr2(&[[3.0f32, 5.0, -2.0], [-3.0, -5.0, 2.0]]).write_npy(at("x.npy")).expect("room");
+    ndarray::arr1(&[0i64, 1]).write_npy(at("y.npy")).expect("room");
+    let refused = mote(folder.path(), &["convert", "net.tflite"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--calib"));
+    done(folder.path(), &["convert", "net.tflite", "--calib", "x.npy"]);
+    for model in ["net.mote", "net.tflite"] {
+        let said = done(folder.path(), &["eval", model, "--data", "x.npy", "--labels", "y.npy"]);
+        assert!(said.contains("top-1   50.00 %") || said.contains("top-1   100.00 %"), "{model}: {said}");
     }
 }

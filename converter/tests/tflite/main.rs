@@ -4,6 +4,7 @@
 mod builder;
 mod command;
 mod elementwise;
+mod float;
 mod layout;
 mod oracle;
 mod reduce;

@@ -1,0 +1,521 @@
+//! Float models: the ONNX network that each becomes, run by the float reference, held against plain formulas and, where
+//! Python has it, LiteRT.
+
+use crate::builder::{Model, Options, Random, options};
+use crate::litert;
+use crate::oracle::Slide;
+use mote_converter::import::{self, InputShapes};
+use mote_converter::passes;
+use mote_converter::reference::Reference;
+use mote_converter::tflite;
+use ndarray::{ArrayD, IxDyn};
+use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, Padding, TensorType};
+
+const F32: TensorType = TensorType::FLOAT32;
+
+type Oracle = Box<dyn Fn(&[f32]) -> Vec<f32>>;
+
+/// A small model of one input and one output.
+struct Case {
+    name: &'static str,
+    bytes: Vec<u8>,
+    oracle: Oracle,
+}
+
+fn case(name: &'static str, m: &Model, oracle: impl Fn(&[f32]) -> Vec<f32> + 'static) -> Case {
+    Case { name, bytes: m.bytes(), oracle: Box::new(oracle) }
+}
+
+fn cases() -> Vec<Case> {
+    let slide = |kernel, stride, dilation, same| Slide { kernel, stride, dilation, same };
+    let mut all = vec![
+        convolution("CONV_2D", slide([3, 2], 2, 1, true), false, Weights::Float),
+        convolution("CONV_2D dilated, of 16 bits", slide([3, 3], 1, 2, false), false, Weights::Half),
+        convolution("CONV_2D of int8", slide([3, 3], 1, 1, true), false, Weights::Int8),
+        convolution("DEPTHWISE_CONV_2D", slide([3, 2], 2, 1, true), true, Weights::Float),
+        convolution("DEPTHWISE_CONV_2D of int8", slide([2, 2], 1, 1, false), true, Weights::Int8),
+        pool("AVERAGE_POOL_2D", slide([3, 3], 2, 1, true)),
+        pool("MAX_POOL_2D", slide([2, 3], 1, 1, true)),
+        dense("FULLY_CONNECTED", &[2, 12], &[2, 5]),
+        dense("FULLY_CONNECTED of an image", &[1, 2, 2, 3], &[1, 5]),
+        dense("FULLY_CONNECTED of rows", &[1, 2, 2, 12], &[1, 2, 2, 5]),
+        joined(),
+        padded(None),
+        padded(Some(-1.5)),
+        turned(),
+        softmax(&[2, 6], 1.0),
+        softmax(&[1, 2, 2, 3], 0.5),
+        prelu(),
+    ];
+    for (name, code, f) in FUNCTIONS {
+        all.push(unary(name, code, None, f));
+    }
+    let leaky = options!(LeakyReluOptions, LeakyReluOptionsArgs { alpha: 0.3 });
+    all.push(unary("LEAKY_RELU", B::LEAKY_RELU, Some(leaky), |v| if v < 0.0 { 0.3 * v } else { v }));
+    for (name, code, f) in SUMS {
+        for constant in [&[3][..], &[1, 2, 3, 3], &[], &[2, 1, 1]] {
+            all.push(binary(name, code, constant, f));
+        }
+        all.push(twice(name, code, f));
+    }
+    for (name, code) in [("MEAN", B::MEAN), ("REDUCE_MAX", B::REDUCE_MAX), ("SUM", B::SUM)] {
+        all.extend([reduced(name, code, true), reduced(name, code, false)]);
+    }
+    for (name, code, to) in [
+        ("RESHAPE", B::RESHAPE, &[2, 9][..]),
+        ("RESHAPE", B::RESHAPE, &[1, 3, 2, 3]),
+        ("SQUEEZE", B::SQUEEZE, &[2, 3, 3]),
+        ("EXPAND_DIMS", B::EXPAND_DIMS, &[1, 2, 3, 3, 1]),
+    ] {
+        all.push(reshaped(name, code, to));
+    }
+    all
+}
+
+type Function = (&'static str, B, fn(f32) -> f32);
+
+const FUNCTIONS: [Function; 8] = [
+    ("RELU", B::RELU, |v| v.max(0.0)),
+    ("RELU6", B::RELU6, |v| v.clamp(0.0, 6.0)),
+    ("RELU_N1_TO_1", B::RELU_N1_TO_1, |v| v.clamp(-1.0, 1.0)),
+    ("LOGISTIC", B::LOGISTIC, |v| 1.0 / (1.0 + (-v).exp())),
+    ("TANH", B::TANH, f32::tanh),
+    ("HARD_SWISH", B::HARD_SWISH, |v| v * (v + 3.0).clamp(0.0, 6.0) / 6.0),
+    ("ELU", B::ELU, |v| if v < 0.0 { v.exp_m1() } else { v }),
+    ("NEG", B::NEG, |v| -v),
+];
+
+const SUMS: [(&str, B, fn(f32, f32) -> f32); 6] = [
+    ("ADD", B::ADD, |a, b| a + b),
+    ("SUB", B::SUB, |a, b| a - b),
+    ("MUL", B::MUL, |a, b| a * b),
+    ("DIV", B::DIV, |a, b| a / b),
+    ("MAXIMUM", B::MAXIMUM, f32::max),
+    ("MINIMUM", B::MINIMUM, f32::min),
+];
+
+/// Options that an operator must have, with nothing in them.
+fn plain(code: B) -> Option<Options> {
+    Some(match code {
+        B::ADD => options!(AddOptions, AddOptionsArgs {}),
+        B::SUB => options!(SubOptions, SubOptionsArgs {}),
+        B::MUL => options!(MulOptions, MulOptionsArgs {}),
+        B::DIV => options!(DivOptions, DivOptionsArgs {}),
+        B::MAXIMUM | B::MINIMUM => options!(MaximumMinimumOptions, MaximumMinimumOptionsArgs {}),
+        B::EXPAND_DIMS => options!(ExpandDimsOptions, ExpandDimsOptionsArgs {}),
+        B::SQUEEZE => options!(SqueezeOptions, SqueezeOptionsArgs {}),
+        _ => return None,
+    })
+}
+
+fn floats(random: &mut Random, n: usize) -> Vec<f32> {
+    (0..n).map(|_| random.below(2001) as f32 / 1000.0 - 1.0).collect()
+}
+
+fn input(m: &mut Model, dims: &[i32]) -> i32 {
+    let x = m.other(F32, dims);
+    m.take(x)
+}
+
+/// How weights are stored.
+#[derive(Clone, Copy, PartialEq)]
+enum Weights {
+    Float,
+    Half,
+    Int8,
+}
+
+/// Weights behind DEQUANTIZE, and what they are.
+fn weights(m: &mut Model, dims: &[i32], axis: i32, how: Weights) -> (i32, Vec<f32>) {
+    let (mut random, n) = (Random::new(dims.len() as u64), dims.iter().product::<i32>() as usize);
+    let dequantize = || Some(options!(DequantizeOptions, DequantizeOptionsArgs {}));
+    match how {
+        Weights::Float => {
+            let values = floats(&mut random, n);
+            (m.floats(dims, &values), values)
+        }
+        Weights::Half => {
+            // Whole quarters are exact in 16 bits: sign, exponent and two bits of the mantissa.
+            let quarters: Vec<i32> = (0..n).map(|_| random.below(8) as i32 + 4).collect();
+            let bits = |&q: &i32| {
+                let exponent = q.ilog2();
+                ((13 + exponent) << 10 | ((q as u32) << (10 - exponent)) & 0x3ff) as u16
+            };
+            let halves: Vec<u16> = quarters.iter().map(bits).collect();
+            let (stored, made) = (m.halves(dims, &halves), m.other(F32, dims));
+            m.op(B::DEQUANTIZE, &[stored], made, dequantize());
+            (made, quarters.iter().map(|&q| q as f32 / 4.0).collect())
+        }
+        Weights::Int8 => {
+            let values = random.i8s(n);
+            let slices = dims[axis as usize] as usize;
+            let inner: i32 = dims[axis as usize + 1..].iter().product();
+            let scales: Vec<f32> = (0..slices).map(|_| random.scale(0.01)).collect();
+            let (stored, made) = (m.weights(dims, &scales, axis, &values), m.other(F32, dims));
+            m.op(B::DEQUANTIZE, &[stored], made, dequantize());
+            let real = |(i, &v): (usize, &i8)| f32::from(v) * scales[i / inner as usize % slices];
+            (made, values.iter().enumerate().map(real).collect())
+        }
+    }
+}
+
+fn convolution(name: &'static str, slide: Slide, depthwise: bool, how: Weights) -> Case {
+    let ([h, w, c, outputs], [kh, kw]) = ([7, 6, 3, 6], slide.kernel);
+    let mut m = Model::default();
+    let x = input(&mut m, &[1, h as i32, w as i32, c as i32]);
+    let [kh32, kw32, c32, o32] = [kh, kw, c, outputs].map(|n| n as i32);
+    let (dims, axis) = if depthwise { ([1, kh32, kw32, o32], 3) } else { ([o32, kh32, kw32, c32], 0) };
+    let (k, weights) = weights(&mut m, &dims, axis, how);
+    let bias = floats(&mut Random::new(9), outputs);
+    let b = m.floats(&[o32], &bias);
+    let y = m.other(F32, &[1, slide.axis(h, 0).0 as i32, slide.axis(w, 1).0 as i32, o32]);
+    let padding = if slide.same { Padding::SAME } else { Padding::VALID };
+    let (stride, dilation) = (slide.stride as i32, slide.dilation as i32);
+    let relu6 = ActivationFunctionType::RELU6;
+    let (code, options) = if depthwise {
+        let options = options!(
+            DepthwiseConv2DOptions,
+            DepthwiseConv2DOptionsArgs {
+                padding: padding,
+                stride_w: stride,
+                stride_h: stride,
+                depth_multiplier: 2,
+                dilation_w_factor: dilation,
+                dilation_h_factor: dilation,
+                fused_activation_function: relu6
+            }
+        );
+        (B::DEPTHWISE_CONV_2D, options)
+    } else {
+        let options = options!(
+            Conv2DOptions,
+            Conv2DOptionsArgs {
+                padding: padding,
+                stride_w: stride,
+                stride_h: stride,
+                dilation_w_factor: dilation,
+                dilation_h_factor: dilation,
+                fused_activation_function: relu6
+            }
+        );
+        (B::CONV_2D, options)
+    };
+    m.op(code, &[x, k, b], y, Some(options)).output(y);
+    case(name, &m, move |x| {
+        let sum = |taps: &Vec<[usize; 4]>, o: usize| {
+            let product = |&[ky, kx, row, column]: &[usize; 4]| -> f32 {
+                let pixel = &x[(row * w + column) * c..][..c];
+                if depthwise {
+                    return pixel[o / 2] * weights[(ky * kw + kx) * outputs + o];
+                }
+                pixel.iter().zip(&weights[((o * kh + ky) * kw + kx) * c..]).map(|(x, w)| x * w).sum()
+            };
+            (bias[o] + taps.iter().map(product).sum::<f32>()).clamp(0.0, 6.0)
+        };
+        let outputs_of = |taps| (0..outputs).map(|o| sum(&taps, o)).collect::<Vec<f32>>();
+        slide.outputs([h, w]).into_iter().flat_map(outputs_of).collect()
+    })
+}
+
+fn pool(name: &'static str, slide: Slide) -> Case {
+    let ([h, w, c], [kh, kw]) = ([7, 6, 3], slide.kernel.map(|k| k as i32));
+    let mut m = Model::default();
+    let x = input(&mut m, &[1, h as i32, w as i32, c as i32]);
+    let y = m.other(F32, &[1, slide.axis(h, 0).0 as i32, slide.axis(w, 1).0 as i32, c as i32]);
+    let (stride, padding) = (slide.stride as i32, Padding::SAME);
+    let options = options!(
+        Pool2DOptions,
+        Pool2DOptionsArgs {
+            padding: padding,
+            stride_w: stride,
+            stride_h: stride,
+            filter_width: kw,
+            filter_height: kh
+        }
+    );
+    let mean = name.starts_with("AVERAGE");
+    m.op(if mean { B::AVERAGE_POOL_2D } else { B::MAX_POOL_2D }, &[x], y, Some(options)).output(y);
+    case(name, &m, move |x| {
+        let of = |taps: &Vec<[usize; 4]>, k: usize| {
+            let values = taps.iter().map(|t| x[(t[2] * w + t[3]) * c + k]);
+            if mean { values.sum::<f32>() / taps.len() as f32 } else { values.fold(f32::MIN, f32::max) }
+        };
+        slide
+            .outputs([h, w])
+            .iter()
+            .flat_map(|taps| (0..c).map(|k| of(taps, k)).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+fn dense(name: &'static str, from: &[i32], to: &[i32]) -> Case {
+    let mut m = Model::default();
+    let x = input(&mut m, from);
+    let (w, weights) = weights(&mut m, &[5, 12], 0, Weights::Float);
+    let y = m.other(F32, to);
+    let (relu, keep) = (ActivationFunctionType::RELU, to.len() > 2);
+    let args = options!(
+        FullyConnectedOptions,
+        FullyConnectedOptionsArgs { fused_activation_function: relu, keep_num_dims: keep }
+    );
+    m.op(B::FULLY_CONNECTED, &[x, w, -1], y, Some(args)).output(y);
+    case(name, &m, move |x| {
+        let product = |x: &[f32], w: &[f32]| x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>().max(0.0);
+        x.chunks_exact(12)
+            .flat_map(|x| weights.chunks_exact(12).map(|w| product(x, w)).collect::<Vec<_>>())
+            .collect()
+    })
+}
+
+const IMAGE: [i32; 4] = [1, 2, 3, 3];
+
+fn unary(name: &'static str, code: B, options: Option<Options>, f: fn(f32) -> f32) -> Case {
+    let mut m = Model::default();
+    let (x, y) = (input(&mut m, &IMAGE), m.other(F32, &IMAGE));
+    m.op(code, &[x], y, options).output(y);
+    case(name, &m, move |x| x.iter().map(|&v| f(v)).collect())
+}
+
+/// With a constant that repeats over the image.
+fn binary(name: &'static str, code: B, constant: &'static [i32], f: fn(f32, f32) -> f32) -> Case {
+    let mut m = Model::default();
+    let x = input(&mut m, &IMAGE);
+    let n = constant.iter().product::<i32>() as usize;
+    let values: Vec<f32> = floats(&mut Random::new(4), n).iter().map(|v| v + 2.0).collect();
+    let (k, y) = (m.floats(constant, &values), m.other(F32, &IMAGE));
+    m.op(code, &[x, k], y, plain(code)).output(y);
+    let other = move |i: usize| match values.len() {
+        1 => values[0],
+        2 => values[i / 9],
+        3 => values[i % 3],
+        _ => values[i],
+    };
+    case(name, &m, move |x| x.iter().enumerate().map(|(i, &v)| f(v, other(i))).collect())
+}
+
+/// With the mean over rows and columns, a computed operand that repeats.
+fn twice(name: &'static str, code: B, f: fn(f32, f32) -> f32) -> Case {
+    let mut m = Model::default();
+    let x = input(&mut m, &IMAGE);
+    let (axes, mean, y) = (m.ints(&[2], &[1, 2]), m.other(F32, &[1, 3]), m.other(F32, &IMAGE));
+    m.op(B::MEAN, &[x, axes], mean, Some(options!(ReducerOptions, ReducerOptionsArgs {})));
+    m.op(code, &[x, mean], y, plain(code)).output(y);
+    case(name, &m, move |x| {
+        let mean = |c: usize| x.iter().skip(c).step_by(3).sum::<f32>() / 6.0;
+        x.iter().enumerate().map(|(i, &v)| f(v, mean(i % 3))).collect()
+    })
+}
+
+fn prelu() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (input(&mut m, &IMAGE), m.other(F32, &IMAGE));
+    let slopes = m.floats(&[1, 1, 3], &[0.5, -1.0, 0.0]);
+    m.op(B::PRELU, &[x, slopes], y, None).output(y);
+    let f = |(i, &v): (usize, &f32)| if v < 0.0 { v * [0.5, -1.0, 0.0][i % 3] } else { v };
+    case("PRELU", &m, move |x| x.iter().enumerate().map(f).collect())
+}
+
+fn reduced(name: &'static str, code: B, keep: bool) -> Case {
+    let mut m = Model::default();
+    let (x, axes) = (input(&mut m, &IMAGE), m.ints(&[2], &[2, 1]));
+    let y = m.other(F32, if keep { &[1, 1, 1, 3] } else { &[1, 3] });
+    let args = options!(ReducerOptions, ReducerOptionsArgs { keep_dims: keep });
+    m.op(code, &[x, axes], y, Some(args)).output(y);
+    case(name, &m, move |x| {
+        let of = |c: usize| {
+            let values = x.iter().skip(c).step_by(3);
+            match name {
+                "MEAN" => values.sum::<f32>() / 6.0,
+                "SUM" => values.sum(),
+                _ => values.fold(f32::MIN, |a, &b| a.max(b)),
+            }
+        };
+        (0..3).map(of).collect()
+    })
+}
+
+fn reshaped(name: &'static str, code: B, to: &[i32]) -> Case {
+    let mut m = Model::default();
+    let (x, y) = (input(&mut m, &IMAGE), m.other(F32, to));
+    let extra = if code == B::EXPAND_DIMS { m.ints(&[1], &[-1]) } else { m.ints(&[to.len() as i32], to) };
+    let inputs = if code == B::SQUEEZE { vec![x] } else { vec![x, extra] };
+    m.op(code, &inputs, y, plain(code)).output(y);
+    case(name, &m, <[f32]>::to_vec)
+}
+
+/// The input twice, along its columns.
+fn joined() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (input(&mut m, &IMAGE), m.other(F32, &[1, 2, 6, 3]));
+    let args = options!(ConcatenationOptions, ConcatenationOptionsArgs { axis: -2 });
+    m.op(B::CONCATENATION, &[x, x], y, Some(args)).output(y);
+    case("CONCATENATION", &m, |x| [&x[..9], &x[..9], &x[9..], &x[9..]].concat())
+}
+
+fn padded(value: Option<f32>) -> Case {
+    let mut m = Model::default();
+    let (x, amounts) = (input(&mut m, &[1, 2, 3, 2]), m.ints(&[4, 2], &[0, 0, 1, 2, 0, 1, 1, 0]));
+    let y = m.other(F32, &[1, 5, 4, 3]);
+    let name = match value {
+        None => {
+            m.op(B::PAD, &[x, amounts], y, Some(options!(PadOptions, PadOptionsArgs {})));
+            "PAD"
+        }
+        Some(value) => {
+            let value = m.floats(&[1], &[value]);
+            m.op(B::PADV2, &[x, amounts, value], y, Some(options!(PadV2Options, PadV2OptionsArgs {})));
+            "PADV2"
+        }
+    };
+    m.output(y);
+    case(name, &m, move |x| {
+        let mut y = vec![value.unwrap_or(0.0); 60];
+        for (i, &x) in x.iter().enumerate() {
+            y[((i / 6 + 1) * 4 + i / 2 % 3) * 3 + i % 2 + 1] = x;
+        }
+        y
+    })
+}
+
+fn turned() -> Case {
+    let mut m = Model::default();
+    let (x, order) = (input(&mut m, &[1, 2, 3, 4]), m.ints(&[4], &[0, 3, 1, 2]));
+    let y = m.other(F32, &[1, 4, 2, 3]);
+    m.op(B::TRANSPOSE, &[x, order], y, Some(options!(TransposeOptions, TransposeOptionsArgs {}))).output(y);
+    case("TRANSPOSE", &m, |x| (0..24).map(|i| x[i % 6 * 4 + i / 6]).collect())
+}
+
+fn softmax(dims: &[i32], beta: f32) -> Case {
+    let mut m = Model::default();
+    let (x, y) = (input(&mut m, dims), m.other(F32, dims));
+    let args = options!(SoftmaxOptions, SoftmaxOptionsArgs { beta: beta });
+    m.op(B::SOFTMAX, &[x], y, Some(args)).output(y);
+    let n = dims[dims.len() - 1] as usize;
+    case("SOFTMAX", &m, move |x| {
+        let row = |x: &[f32]| {
+            let weights: Vec<f32> = x.iter().map(|v| (v * beta).exp()).collect();
+            let sum: f32 = weights.iter().sum();
+            weights.into_iter().map(|w| w / sum).collect::<Vec<f32>>()
+        };
+        x.chunks_exact(n).flat_map(row).collect()
+    })
+}
+
+/// Random inputs, and what the network of the case makes of them.
+fn results(case: &Case) -> Vec<(Vec<f32>, Vec<f32>)> {
+    let onnx = tflite::onnx(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name)).expect("floats");
+    let model = tract_tflite::tflite::root_as_model(&case.bytes).expect("a model");
+    let graph = model.subgraphs().expect("graphs").get(0);
+    let output = graph.tensors().expect("tensors").get(graph.outputs().expect("one").get(0) as usize);
+    let tap = output.name().expect("a name").to_owned();
+    let reference = Reference::new(&onnx, &InputShapes::default(), &[tap])
+        .unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    let shape = reference.inputs()[0].shape.clone();
+    let mut random = Random::new(21);
+    let mut one = || {
+        let x: Vec<f32> = floats(&mut random, shape.iter().product()).iter().map(|v| 4.0 * v).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(&shape), x.clone()).expect("as many");
+        let y = reference.run(&[array]).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        (x, y[0].iter().copied().collect())
+    };
+    (0..5).map(|_| one()).collect()
+}
+
+fn close(name: &str, ours: &[f32], expected: &[f32]) {
+    assert_eq!(ours.len(), expected.len(), "{name}");
+    for (a, b) in ours.iter().zip(expected) {
+        assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "{name}: {ours:?} {expected:?}");
+    }
+}
+
+#[test]
+fn every_float_operator_is_its_formula() {
+    for case in cases() {
+        for (x, y) in results(&case) {
+            close(case.name, &y, &(case.oracle)(&x));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs Python with LiteRT"]
+fn every_float_operator_is_that_of_litert() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // LiteRT's reference resolver has no ELU.
+    for case in cases().into_iter().filter(|case| case.name != "ELU") {
+        let path = folder.path().join("net.tflite");
+        std::fs::write(&path, &case.bytes).expect("room");
+        let results = results(&case);
+        let bytes = |x: &[f32]| x.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        let inputs: Vec<Vec<u8>> = results.iter().map(|(x, _)| bytes(x)).collect();
+        let Some(expected) = litert::outputs("BUILTIN_REF", &path, &inputs, &[]) else { return };
+        for ((_, y), expected) in results.iter().zip(expected) {
+            let expected: Vec<f32> = expected.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+            close(case.name, y, &expected);
+        }
+    }
+}
+
+#[test]
+fn every_float_operator_has_a_case() {
+    let cases = cases();
+    for name in tflite::float_operators() {
+        let tried = |c: &&Case| c.name == name || c.name.starts_with(&format!("{name} "));
+        assert!(name == "DEQUANTIZE" || cases.iter().any(|c| tried(&c)), "{name}");
+    }
+}
+
+/// Also where one channel makes a transpose the same as a reshape.
+#[test]
+fn images_stay_as_they_lie() {
+    for channels in [1, 3] {
+        let mut m = Model::default();
+        let x = input(&mut m, &[1, 5, 4, channels]);
+        let (k, _) = weights(&mut m, &[2, 3, 3, channels], 0, Weights::Float);
+        let y = m.other(F32, &[1, 3, 2, 2]);
+        let padding = Padding::VALID;
+        let args = options!(Conv2DOptions, Conv2DOptionsArgs { padding: padding, stride_w: 1, stride_h: 1 });
+        m.op(B::CONV_2D, &[x, k, -1], y, Some(args)).output(y);
+        let onnx = tflite::onnx(&m.bytes()).unwrap_or_else(|e| panic!("{e}")).expect("floats");
+        let graph = import::onnx(&onnx, &InputShapes::default());
+        let mut graph = graph.unwrap_or_else(|e| panic!("{e}"));
+        passes::run(&mut graph).unwrap_or_else(|e| panic!("{e}"));
+        let operators: Vec<&str> = graph.nodes.iter().map(|n| n.op.name()).collect();
+        assert_eq!(operators, ["Conv"]);
+        assert_eq!(graph.shape(graph.inputs[0]), [1, 5, 4, channels as usize]);
+        assert_eq!(graph.shape(graph.outputs[0]), [1, 3, 2, 2]);
+    }
+}
+
+#[test]
+fn unknown_and_impossible_float_operators_are_all_listed() {
+    let mut m = Model::default();
+    let x = input(&mut m, &[1, 4]);
+    let [a, y] = [0; 2].map(|_| m.other(F32, &[1, 4]));
+    m.op(B::CUMSUM, &[x], a, None).op(B::ROUND, &[a], y, None).output(y);
+    let said = tflite::onnx(&m.bytes()).expect_err("a refusal").to_string();
+    assert!(said.contains("CUMSUM at operator 0") && said.contains("ROUND at operator 1"), "{said}");
+    let mut m = Model::default();
+    let x = input(&mut m, &[1, 4]);
+    let [a, y] = [0; 2].map(|_| m.other(F32, &[1, 4]));
+    m.op(B::PAD, &[x, x], a, None).op(B::TRANSPOSE, &[a, x], y, None).output(y);
+    let said = tflite::onnx(&m.bytes()).expect_err("a refusal").to_string();
+    assert!(said.contains("2 operators") && said.contains("(PAD)") && said.contains("(TRANSPOSE)"), "{said}");
+}
+
+#[test]
+fn damaged_float_files() {
+    let mut random = Random::new(8);
+    for case in cases() {
+        for _ in 0..20 {
+            let mut broken = case.bytes.clone();
+            for _ in 0..1 + random.below(4) {
+                let at = random.below(broken.len());
+                broken[at] = random.next() as u8;
+            }
+            if let Ok(Some(onnx)) = tflite::onnx(&broken) {
+                let _ = import::onnx(&onnx, &InputShapes::default()).map(|mut graph| passes::run(&mut graph));
+            }
+        }
+    }
+}
