@@ -1,9 +1,11 @@
 //! Measures how long an inference takes on this machine.
 
 use crate::error::{Error, Result};
+use crate::infer::infer;
 use crate::progress::Progress;
 use mote_runtime::{Hook, Kernels, Model, Session, Step};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Measuring goes on for about this long.
@@ -47,10 +49,10 @@ pub struct Bench {
     pub layers: Vec<LayerTime>,
 }
 
-/// Notes the shortest time of each step.
+/// Notes the time of each step, all its calls together.
 #[derive(Default)]
 struct Stopwatch {
-    layers: Vec<LayerTime>,
+    layers: BTreeMap<u16, LayerTime>,
     started: Option<Instant>,
 }
 
@@ -61,16 +63,16 @@ impl Hook for Stopwatch {
 
     fn after(&mut self, step: &Step<'_>) {
         let ns = self.started.map_or(0, |s| s.elapsed().as_nanos() as u64);
-        match self.layers.get_mut(usize::from(step.index())) {
-            Some(layer) => layer.min_ns = layer.min_ns.min(ns),
-            None => self.layers.push(LayerTime {
-                name: step.name().to_owned(),
-                op: step.op().name(),
-                kernel: step.kernel().to_string(),
-                macs: step.macs(),
-                min_ns: ns,
-            }),
-        }
+        let new = || LayerTime {
+            name: step.name().to_owned(),
+            op: step.op().name(),
+            kernel: step.kernel().to_string(),
+            macs: 0,
+            min_ns: 0,
+        };
+        let layer = self.layers.entry(step.index()).or_insert_with(new);
+        layer.min_ns += ns;
+        layer.macs += step.macs();
     }
 }
 
@@ -85,17 +87,26 @@ pub fn bench(
     let mut arena = vec![0; model.arena_bytes()];
     let mut session =
         Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
-    session.run();
+    let input = vec![0; model.inputs().next().map_or(0, |x| x.bytes())];
+    infer(&mut session, &input, &mut ())?;
     let mut times = Vec::new();
     let begin = Instant::now();
     while times.len() < RUNS || begin.elapsed() < TIME {
         let start = Instant::now();
-        session.run();
+        infer(&mut session, &input, &mut ())?;
         times.push(start.elapsed().as_nanos() as u64);
     }
-    let mut watch = Stopwatch::default();
-    if per_layer {
-        (0..times.len().min(200)).for_each(|_| session.run_with(&mut watch));
+    let mut layers: Vec<LayerTime> = Vec::new();
+    for _ in 0..if per_layer { times.len().min(200) } else { 0 } {
+        let mut watch = Stopwatch::default();
+        infer(&mut session, &input, &mut watch)?;
+        let run: Vec<LayerTime> = watch.layers.into_values().collect();
+        for (best, now) in layers.iter_mut().zip(&run) {
+            best.min_ns = best.min_ns.min(now.min_ns);
+        }
+        if layers.is_empty() {
+            layers = run;
+        }
     }
     times.sort_unstable();
     let total: u64 = model.format().steps().map(|s| mote_runtime::macs(model.format(), &s)).sum();
@@ -107,6 +118,6 @@ pub fn bench(
         median_ns: times[times.len() / 2],
         macs: total,
         gmacs: total as f64 / times[0].max(1) as f64,
-        layers: watch.layers,
+        layers,
     })
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use mote_runtime::Model;
 use object::{Object, ObjectSection, SectionKind};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -233,7 +233,7 @@ fn heaviest(model: &Model<'_>) -> (String, usize) {
 #[derive(Debug, Default)]
 struct Report {
     values: HashMap<String, String>,
-    layers: Vec<LayerRun>,
+    layers: BTreeMap<u16, LayerRun>,
 }
 
 impl Report {
@@ -243,8 +243,11 @@ impl Report {
             if line.starts_with("layer=") {
                 let words: HashMap<&str, &str> = line.split(' ').filter_map(|w| w.split_once('=')).collect();
                 let kernel = words.get("kernel").copied().unwrap_or_default().to_owned();
-                let instructions = words.get("instructions").and_then(|n| n.parse().ok()).unwrap_or(0);
-                report.layers.push(LayerRun { kernel, instructions });
+                let instructions: u64 = words.get("instructions").and_then(|n| n.parse().ok()).unwrap_or(0);
+                // A step that runs in lockstep with others has a line for each call.
+                let layer = words.get("layer").and_then(|n| n.parse().ok()).unwrap_or(0);
+                let run = || LayerRun { kernel, instructions: 0 };
+                report.layers.entry(layer).or_insert_with(run).instructions += instructions;
             } else if let Some((key, value)) = line.split_once('=') {
                 report.values.insert(key.to_owned(), value.to_owned());
             }
@@ -262,7 +265,7 @@ impl Report {
             isa: self.get("isa")?.to_owned(),
             instructions: self.get("instructions")?.parse().ok()?,
             stack_bytes: self.get("stack_bytes")?.parse().ok()?,
-            layers: self.layers,
+            layers: self.layers.into_values().collect(),
         })
     }
 }

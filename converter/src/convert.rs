@@ -8,7 +8,7 @@ use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Layout, ValueId};
 use crate::lossless::optimise;
 use crate::passes;
-use crate::plan::plan;
+use crate::plan::{Request, plan};
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::quantize::{self, Calibration, Observations};
@@ -39,6 +39,8 @@ pub struct Options {
     pub calibration: Calibration,
     /// Class names of the first output.
     pub labels: Vec<String>,
+    /// What is asked of the memory plan.
+    pub memory: Request,
     /// Whether to show progress.
     pub progress: Progress,
 }
@@ -91,7 +93,7 @@ fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> 
             .unwrap_or(options.prepare.clone()),
         ..Metadata::default()
     };
-    Ok(finish(&program, metadata)?.0)
+    Ok(finish(&program, metadata, &options.memory)?.0)
 }
 
 /// The preparation by which raw data are the bytes of a uint8 input: pixels, for all models of that kind.
@@ -101,23 +103,28 @@ fn stored_bytes(program: &Program) -> Option<Prepare> {
 }
 
 /// Gives the program's buffers places and writes it; the bytes, and what no plan is below.
-fn assemble(program: &Program, metadata: &Metadata) -> Result<(AlignedBytes, usize)> {
-    let plan = plan(program)?;
+fn assemble(program: &Program, metadata: &Metadata, request: &Request) -> Result<(AlignedBytes, usize)> {
+    let plan = plan(program, request)?;
     Ok((encode(program, &plan, metadata)?, plan.lower_bound))
 }
 
 /// Writes the program without what its outputs do not depend on. The second value is the model with all of it, where
 /// something has been removed.
-fn finish(program: &Program, mut metadata: Metadata) -> Result<(Converted, Option<AlignedBytes>)> {
+fn finish(
+    program: &Program,
+    mut metadata: Metadata,
+    request: &Request,
+) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
     let converted = |(bytes, lower_bound)| Converted { bytes, errors: Vec::new(), lower_bound };
     if removed.is_empty() {
-        return Ok((converted(assemble(program, &metadata)?), None));
+        return Ok((converted(assemble(program, &metadata, request)?), None));
     }
-    let (whole, _) = assemble(program, &metadata)?;
+    // What is left may fit where the whole does not.
+    let (whole, _) = assemble(program, &metadata, &Request { ram: None, ..*request })?;
     metadata.original = Some(original(&whole)?);
     metadata.removed.extend(removed);
-    let converted = converted(assemble(&small, &metadata)?);
+    let converted = converted(assemble(&small, &metadata, request)?);
     same_outputs(&whole, &converted.bytes)?;
     Ok((converted, Some(whole)))
 }
@@ -160,7 +167,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         removed: graph.removed.clone(),
         ..Metadata::default()
     };
-    let (mut converted, whole) = finish(&program, metadata)?;
+    let (mut converted, whole) = finish(&program, metadata, &options.memory)?;
     let Some(samples) = samples else { return Ok(converted) };
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());

@@ -3,9 +3,11 @@
 use crate::data::Prepare;
 use crate::error::{Error, Result};
 use crate::ir::Removed;
-use crate::plan::Plan;
+use crate::plan::{Lockstep, Plan};
 use crate::program::{Operand, Program};
-use mote_format::{AlignedBytes, MAX_STEPS, MAX_TENSORS, Original, StateSpec, StepSpec, TensorSpec};
+use mote_format::{
+    AlignedBytes, GroupSpec, MAX_STEPS, MAX_TENSORS, Original, StateSpec, StepSpec, TensorSpec,
+};
 use mote_runtime::Model;
 
 /// What a model says of itself beside the program.
@@ -62,6 +64,8 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
             scratch: (at as u32, len as u32),
         })
         .collect();
+    writer.groups = plan.groups.iter().map(group).collect();
+    writer.kept = plan.groups.iter().flat_map(|g| &g.kept).map(|&(t, rows)| (t as u16, rows as u8)).collect();
     let constant = |c: usize| (program.tensors.len() + c) as u16;
     writer.states = program
         .states
@@ -84,4 +88,9 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
     let bytes = writer.finish();
     Model::new_checked(&bytes).map_err(|e| Error::internal(format!("the runtime refuses the model: {e}")))?;
     Ok(bytes)
+}
+
+fn group(group: &Lockstep) -> GroupSpec {
+    let first = group.steps.start as u16;
+    GroupSpec { first, steps: group.steps.len() as u8, calls: group.calls.clone() }
 }

@@ -4,6 +4,7 @@ use crate::convert::{float_network, prepared_graph, spec};
 use crate::data::{self, Prepare, Spec};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
+use crate::infer::{infer, input_bytes};
 use crate::model_file;
 use crate::progress::Progress;
 use crate::reference::Reference;
@@ -133,13 +134,10 @@ fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Acc
     let mut arena = vec![0; model.arena_bytes()];
     let mut session =
         Session::with_kernels(&model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
-    let mut tally = Tally::default();
+    let (info, mut tally) = (only_input(&model)?, Tally::default());
     for sample in bar.over(samples) {
         let sample = sample?;
-        if let Some(mut input) = session.input_mut(0) {
-            input.fill(sample.x.iter().copied());
-        }
-        session.run();
+        infer(&mut session, &input_bytes(info, sample.x.iter().copied()), &mut ())?;
         let scores: Vec<f32> = session.output(0).map(|o| o.reals().collect()).unwrap_or_default();
         tally.add(&sample.name, sample.label, &scores)?;
     }

@@ -1,14 +1,28 @@
 //! Where each buffer lies in the arena. Buffers that are needed at the same time lie apart; element-wise steps write
-//! on their input where it dies with them, and steps that go row by row may run into an input that dies under them.
-//! What a step needs is the kernels' and the program's to say; how buffers are packed is `place`'s.
+//! on their input where it dies with them, steps that go row by row may run into an input that dies under them, and
+//! steps in lockstep keep some rows only of what lies between them (`lockstep`, chosen by `segments`). What a step needs is the kernels' and the program's to say; how buffers are packed is `place`'s.
 
+mod lockstep;
 mod place;
+mod segments;
 
 use crate::error::{Error, Result};
 use crate::program::{Operand, Program};
-use mote_format::Image;
+use lockstep::image;
 use mote_kernels::table::scratch;
 use place::{Buffer, Layout, Pair, Places};
+use segments::Segments;
+
+pub use lockstep::Lockstep;
+
+/// What is asked of a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Bytes that the arena may have: the fastest plan that fits is chosen. Without it, the smallest is.
+    pub ram: Option<usize>,
+    /// Whether the input is fed row by row.
+    pub rows: bool,
+}
 
 /// Places for everything that a program needs in RAM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,44 +31,78 @@ pub struct Plan {
     pub tensors: Vec<usize>,
     /// Offset and length of each step's scratch buffer.
     pub scratch: Vec<(usize, usize)>,
+    /// Steps that run in lockstep.
+    pub groups: Vec<Lockstep>,
     /// Bytes of the whole arena.
     pub arena: usize,
-    /// The most bytes that are needed at one time: no plan is smaller.
+    /// The most bytes that are needed at one time: no plan with these groups is smaller.
     pub lower_bound: usize,
 }
 
 /// Gives every buffer of a program its place.
-pub fn plan(program: &Program) -> Result<Plan> {
-    let owner = in_place(program);
+///
+/// Which steps run in lockstep is chosen for the smallest arena and, among cuts that reach it, for the fewest calls of
+/// kernels; with a limit, for the fewest calls that fit it. Steps then go row by row over their input only where the
+/// arena would be larger otherwise.
+pub fn plan(program: &Program, request: &Request) -> Result<Plan> {
     let scratch = scratch_lengths(program);
-    let mut layout = layout(program, &owner, &scratch);
-    let lower_bound = layout.lower_bound();
-    let places = spread(&mut layout);
-    if places.arena > i32::MAX as usize {
-        return Err(Error::new("cannot convert the model")
-            .cause(format!("it needs {} bytes of RAM, more than a model may ask for", places.arena))
-            .remedy("export the model with a smaller input"));
+    let plain = layout(program, &in_place(program, &[]), &scratch, &[]);
+    let segments = Segments::new(program, request, |k| plain.needed_at(k + 1));
+    let refuse = |cause: String, remedy: &str| {
+        Err(Error::new("cannot plan the memory of the model").cause(cause).remedy(remedy))
+    };
+    let Some(least) = segments.least() else {
+        return refuse(
+            "its input cannot be fed by rows: not all that read it go row by row".into(),
+            "leave out --rows: the whole input is then in the arena",
+        );
+    };
+    let ram = request.ram.unwrap_or(i32::MAX as usize);
+    let mut limit = request.ram.unwrap_or(least).max(least);
+    let (groups, owner, places, lower_bound) = loop {
+        let groups = segments.fastest(limit).unwrap_or_default();
+        let owner = in_place(program, &groups);
+        let mut layout = layout(program, &owner, &scratch, &groups);
+        let lower_bound = layout.lower_bound();
+        let places = spread(&mut layout, request.ram.unwrap_or(0));
+        let over = places.arena.saturating_sub(ram);
+        if over == 0 || limit == least {
+            break (groups, owner, places, lower_bound);
+        }
+        // Packing wastes some bytes: a cut that needs fewer leaves room for them.
+        limit = limit.saturating_sub(over).max(least);
+    };
+    if places.arena > ram {
+        let (step, bytes) = segments.peak();
+        let (name, arena) = (&program.output(step).name, places.arena);
+        return refuse(
+            format!("layer \"{name}\" alone needs {bytes} bytes, the whole {arena}, but {ram} are allowed"),
+            &format!("allow {arena} bytes, or export the model with a smaller input"),
+        );
     }
     let scratch = scratch.iter().enumerate();
+    let at = |k: usize| places.offsets[scratch_of(&groups, owner.len(), k)];
     Ok(Plan {
         tensors: owner.iter().map(|&o| places.offsets[o]).collect(),
-        scratch: scratch.map(|(k, &n)| (places.offsets[owner.len() + k], n)).collect(),
+        scratch: scratch.map(|(k, &n)| (if n == 0 { 0 } else { at(k) }, n)).collect(),
         arena: places.arena,
+        groups,
         lower_bound,
     })
 }
 
-/// The places of the smallest arena found; then, without making it larger, steps that need not go row by row are taken
-/// apart, those of the most rows first.
-fn spread(layout: &mut Layout) -> Places {
-    let mut places = layout.places(0);
+/// The places of the smallest arena found, or of one of at most `enough` bytes; then, without making it larger than that,
+/// steps that need not go row by row are taken apart, those of the most bytes first.
+fn spread(layout: &mut Layout, enough: usize) -> Places {
+    let mut places = layout.places(enough);
+    let most = places.arena.max(enough);
     let mut pairs = layout.pairs.clone();
     pairs.sort_by_key(|p| std::cmp::Reverse(layout.buffers[p.y].bytes));
     for pair in pairs {
         let kept = layout.pairs.clone();
         layout.pairs.retain(|p| *p != pair);
-        let apart = (layout.lower_bound() <= places.arena).then(|| layout.places(places.arena));
-        match apart.filter(|apart| apart.arena <= places.arena) {
+        let apart = (layout.lower_bound() <= most).then(|| layout.places(most));
+        match apart.filter(|apart| apart.arena <= most) {
             Some(apart) => places = apart,
             None => layout.pairs = kept,
         }
@@ -62,19 +110,48 @@ fn spread(layout: &mut Layout) -> Places {
     places
 }
 
-/// One buffer a tensor, empty where another owns its bytes, then one a step for scratch.
-fn layout(program: &Program, owner: &[usize], scratch: &[usize]) -> Layout {
-    let lives = program.lives();
-    let buffer = |t: usize| {
-        let last =
-            (0..owner.len()).filter(|&u| owner[u] == t).map(|u| lives[u].1).max().unwrap_or(lives[t].1);
-        let bytes = if owner[t] == t { program.tensors[t].bytes() } else { 0 };
-        Buffer { bytes, first: lives[t].0, last }
+/// The group that a step belongs to.
+fn group_of(groups: &[Lockstep], k: usize) -> Option<&Lockstep> {
+    groups.iter().find(|g| g.steps.contains(&k))
+}
+
+/// The buffer that is the scratch of step `k`; steps in lockstep use one after the other.
+fn scratch_of(groups: &[Lockstep], tensors: usize, k: usize) -> usize {
+    tensors + group_of(groups, k).map_or(k, |g| g.steps.start)
+}
+
+/// One buffer a tensor, empty where another owns its bytes, then one a step for scratch. All that steps in lockstep read
+/// and write is needed from the first of them to the last.
+fn layout(program: &Program, owner: &[usize], scratch: &[usize], groups: &[Lockstep]) -> Layout {
+    let mut lives = program.lives();
+    for (t, life) in lives.iter_mut().enumerate() {
+        if let Some(group) = t.checked_sub(program.given()).and_then(|k| group_of(groups, k)) {
+            *life = (group.steps.start + 1, life.1.max(group.steps.end));
+        }
+        if let Some(group) = life.1.checked_sub(1).and_then(|k| group_of(groups, k)) {
+            life.1 = group.steps.end;
+        }
+    }
+    let bytes = |t: usize| {
+        let kept = groups.iter().find(|g| g.kept.iter().any(|k| k.0 == t));
+        kept.map_or(program.tensors[t].bytes(), |g| g.bytes(program, t))
     };
-    let scratch = scratch.iter().enumerate();
-    let scratch = scratch.map(|(k, &bytes)| Buffer { bytes, first: k + 1, last: k + 1 });
+    let buffer = |t: usize| {
+        let held = (0..owner.len()).filter(|&u| owner[u] == t).map(|u| lives[u].1).max();
+        let last = if is_state(program, t) { program.steps.len() + 1 } else { held.unwrap_or(lives[t].1) };
+        Buffer { bytes: if owner[t] == t { bytes(t) } else { 0 }, first: lives[t].0, last }
+    };
+    let scratch = scratch.iter().enumerate().map(|(k, &bytes)| match group_of(groups, k) {
+        None => Buffer { bytes, first: k + 1, last: k + 1 },
+        Some(g) => {
+            let most = scratch[g.steps.clone()].iter().max().copied().unwrap_or(0);
+            let bytes = if k == g.steps.start { most } else { 0 };
+            Buffer { bytes, first: g.steps.start + 1, last: g.steps.end }
+        }
+    });
     let buffers: Vec<Buffer> = (0..owner.len()).map(buffer).chain(scratch).collect();
-    let pairs = (0..program.steps.len()).filter_map(|k| pair(program, owner, &buffers, k)).collect();
+    let alone = (0..program.steps.len()).filter(|&k| group_of(groups, k).is_none());
+    let pairs = alone.filter_map(|k| pair(program, owner, &buffers, k)).collect();
     Layout { buffers, pairs }
 }
 
@@ -85,8 +162,7 @@ fn pair(program: &Program, owner: &[usize], buffers: &[Buffer], k: usize) -> Opt
     if owner[y] != y || buffers[owner[x]].last != k + 1 {
         return None;
     }
-    let image = |t: usize| Image::of(&program.tensors[t].shape, program.tensors[t].dtype.size());
-    let (window, x_image, y_image) = (step.op.row_window()?, image(x)?, image(y)?);
+    let (window, x_image, y_image) = (step.op.row_window()?, image(program, x)?, image(program, y)?);
     let (downwards, upwards) = (window.downwards(x_image, y_image), window.upwards(x_image, y_image));
     Some(Pair { y, x: owner[x], downwards, upwards })
 }
@@ -98,10 +174,11 @@ fn is_state(program: &Program, t: usize) -> bool {
 
 /// For each tensor the one whose bytes it takes over, itself where there is none. A state's bytes are taken over by its
 /// next value, and by nothing else.
-fn in_place(program: &Program) -> Vec<usize> {
+fn in_place(program: &Program, groups: &[Lockstep]) -> Vec<usize> {
     let lives = program.lives();
     let mut owner: Vec<usize> = (0..program.tensors.len()).collect();
-    for (k, step) in program.steps.iter().enumerate().filter(|(_, s)| s.op.in_place()) {
+    let alone = |k: usize| group_of(groups, k).is_none();
+    for (k, step) in program.steps.iter().enumerate().filter(|(k, s)| s.op.in_place() && alone(*k)) {
         let y = program.given() + k;
         let dying = step.inputs.iter().find_map(|input| match *input {
             Operand::Arena(x)

@@ -3,7 +3,9 @@
 
 use crate::data::Sample;
 use crate::error::{Error, Result};
+use crate::evaluate::only_input;
 use crate::import::InputShapes;
+use crate::infer::{infer, input_bytes};
 use crate::ir::{Graph, ValueId};
 use crate::program::Program;
 use crate::progress::Bar;
@@ -53,7 +55,12 @@ struct Record(Vec<Vec<f32>>);
 
 impl Hook for Record {
     fn after(&mut self, step: &Step<'_>) {
-        self.0.push(step.output().reals().collect());
+        let (index, output) = (usize::from(step.index()), step.output());
+        self.0.resize(self.0.len().max(index + 1), Vec::new());
+        // Rows of a step come in order.
+        let values = &mut self.0[index];
+        values.truncate(step.offset() / output.info().dtype.size());
+        values.extend(output.reals());
     }
 }
 
@@ -78,13 +85,11 @@ pub fn verify(
     let model = Model::new_checked(bytes).map_err(|e| Error::internal(e.to_string()))?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    let info = only_input(&model)?;
     let mut sums: HashMap<usize, Sums> = HashMap::new();
     for sample in bar.over(samples.iter()) {
-        if let Some(mut input) = session.input_mut(0) {
-            input.fill(sample.x.iter().copied());
-        }
         let mut record = Record::default();
-        session.run_with(&mut record);
+        infer(&mut session, &input_bytes(info, sample.x.iter().copied()), &mut record)?;
         let floats = reference.run_samples(graph, &[sample.x.view()])?;
         for ((k, id, _), tensor) in taps.iter().zip(floats) {
             let Some(value) = graph.value(*id).from_reference(tensor.view()) else { continue };
@@ -131,12 +136,14 @@ fn outputs(bytes: &[u8]) -> Result<Vec<u8>> {
         [&mut |_| 0x80, &mut |_| 0x7f, &mut noise, &mut |i| (i / 3) as u8];
     let mut all = Vec::new();
     for kind in kinds {
-        for i in 0..model.inputs().count() {
+        let mut inputs = model.inputs().map(|x| (0..x.bytes()).map(&mut *kind).collect());
+        let first: Vec<u8> = inputs.next().unwrap_or_default();
+        for (i, bytes) in (1..).zip(inputs) {
             if let Some(mut input) = session.input_mut(i) {
-                input.bytes_mut().iter_mut().enumerate().for_each(|(i, b)| *b = kind(i));
+                input.bytes_mut().copy_from_slice(&bytes);
             }
         }
-        session.run();
+        infer(&mut session, &first, &mut ())?;
         session.outputs().for_each(|o| all.extend_from_slice(o.bytes()));
     }
     Ok(all)

@@ -1,8 +1,10 @@
-//! Splits the arena into what one step reads, writes and scribbles on, and hands it to the kernel: the whole step at
-//! once, or band after band of rows where the output runs into its input.
+//! Splits the arena into what one call of a kernel reads, writes and scribbles on. A step is one call, or a call per band
+//! of rows where its output runs into its input, or one of a group that makes a few rows of each step in turn.
+
+use core::ops::Range;
 
 use heapless::Vec;
-use mote_format::{Bands, MAX_INPUTS, Op, StepInfo, TensorInfo};
+use mote_format::{Bands, Call, Growth, MAX_INPUTS, Op, Progress, RowWindow, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 use mote_kernels::view::{Io, View, ViewMut};
 
@@ -24,22 +26,88 @@ pub(crate) fn run<'m, P: Program<'m>>(
             let Some(x) = step.inputs.get(0).and_then(|id| model.tensor(id)) else { return };
             if P::ROW_BY_ROW { memory.bands(&x, y) } else { memory.call::<1, 3>(&step.op, &[x], y) }
         }
-        2 if P::MOST_INPUTS >= 2 => run_with::<2, 4>(model, memory, y),
-        _ if P::MOST_INPUTS > 2 => run_with::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, y),
+        2 if P::MOST_INPUTS >= 2 => inputs::<2, 4>(model, memory, &step.op, y, |_, x| Some(x)),
+        _ if P::MOST_INPUTS > 2 => {
+            inputs::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, &step.op, y, |_, x| Some(x));
+        }
         _ => {}
     }
 }
 
-/// Runs a step of at most `N` inputs; `BUFFERS` are these, the output and the scratch.
+/// Makes some rows of one step's output, where the others of its tensor make room.
 #[inline(never)]
-fn run_with<'m, const N: usize, const BUFFERS: usize>(
+pub(crate) fn rows<'m, P: Program<'m>>(
+    kernels: &Kernels,
+    model: &P,
+    step: &StepInfo<'_>,
+    rows: &Rows<'_>,
+    growth: &Growth,
+    arena: &mut [u8],
+) {
+    arena.copy_within(growth.moved.clone(), growth.to);
+    let x = step.inputs.get(0).and_then(|id| model.tensor(id)?.image());
+    let height = x.map_or(1, |x| x.height);
+    let op = step.op.on_rows(&rows.window, &rows.range, height);
+    let part = |id, x| rows.progress.input(id, &x, &rows.window, &rows.range);
+    let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
+    match step.inputs.len() {
+        0 | 1 => inputs::<1, 3>(model, memory, &op, &growth.part, part),
+        2 if P::MOST_INPUTS >= 2 => inputs::<2, 4>(model, memory, &op, &growth.part, part),
+        _ if P::MOST_INPUTS > 2 => {
+            inputs::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, &op, &growth.part, part);
+        }
+        _ => {}
+    }
+}
+
+/// Which rows a call of a group makes.
+pub(crate) struct Rows<'s> {
+    window: RowWindow,
+    range: Range<usize>,
+    progress: &'s Progress,
+}
+
+impl<'s> Rows<'s> {
+    /// The rows of `call`; `None` as long as rows of the model's input are missing.
+    pub(crate) fn new<'m>(
+        model: &impl Program<'m>,
+        step: &StepInfo<'_>,
+        call: Call,
+        progress: &'s Progress,
+    ) -> Option<Self> {
+        let made = progress.made(call.step);
+        let (window, range) = (step.op.row_window()?, made..made + call.rows);
+        let missing = |id: u16| {
+            let x = model.tensor(id)?;
+            progress.wants(id, &x, &window, &range).filter(|&wanted| wanted > progress.fed)
+        };
+        let complete = step.inputs.iter().all(|id| missing(id).is_none());
+        complete.then_some(Self { window, range, progress })
+    }
+
+    /// Where they go.
+    pub(crate) fn grow(&self, y: &TensorInfo) -> Option<Growth> {
+        y.grow(self.range.start, self.range.len())
+    }
+
+    /// Bytes of the rows before them.
+    pub(crate) fn offset(&self, y: &TensorInfo) -> usize {
+        y.image().map_or(0, |image| self.range.start * image.row)
+    }
+}
+
+/// Calls the kernel of a step of at most `N` inputs on `part`s of them; `BUFFERS` are these, the output and the scratch.
+#[inline(never)]
+fn inputs<'m, const N: usize, const BUFFERS: usize>(
     model: &impl Program<'m>,
     memory: &mut Memory<'_>,
+    op: &Op,
     y: &TensorInfo,
+    part: impl Fn(u16, TensorInfo) -> Option<TensorInfo>,
 ) {
-    let inputs = memory.step.inputs.iter();
-    let inputs: Vec<TensorInfo, N> = inputs.filter_map(|id| model.tensor(id)).take(N).collect();
-    memory.call::<N, BUFFERS>(&memory.step.op, &inputs, y);
+    let ids = memory.step.inputs.iter();
+    let inputs: Vec<TensorInfo, N> = ids.filter_map(|id| part(id, model.tensor(id)?)).take(N).collect();
+    memory.call::<N, BUFFERS>(op, &inputs, y);
 }
 
 /// What the calls of one step's kernel share.

@@ -1,4 +1,4 @@
-//! The one thing that can go wrong once a model has been checked.
+//! What can go wrong once a model has been checked: a small arena, and rows that do not fit the input.
 
 use core::fmt;
 
@@ -24,3 +24,38 @@ impl fmt::Display for ArenaTooSmall {
 }
 
 impl core::error::Error for ArenaTooSmall {}
+
+/// Rows that do not fit the input. Nothing has been taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RowsError {
+    /// The bytes are not a whole number of rows.
+    Length {
+        /// Bytes of one row.
+        row: usize,
+        /// Bytes that were given.
+        given: usize,
+    },
+    /// The input has fewer rows left.
+    TooMany {
+        /// Rows that are still to come.
+        left: usize,
+        /// Rows that were given.
+        given: usize,
+    },
+}
+
+impl fmt::Display for RowsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { row, given } => {
+                write!(f, "{given} bytes are not whole rows of the input, which have {row} each")
+            }
+            Self::TooMany { left, given } => {
+                write!(f, "{given} rows are too many, the input is complete after {left} more")
+            }
+        }
+    }
+}
+
+impl core::error::Error for RowsError {}

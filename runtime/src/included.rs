@@ -1,7 +1,7 @@
 //! A model that was read and checked while the program was compiled: its tables are constants of the program.
 
 use bytemuck::Pod;
-use mote_format::{Ids, State, StepInfo, TensorInfo};
+use mote_format::{Groups, Ids, State, StepInfo, TensorInfo};
 use mote_kernels::table::Columns;
 
 use crate::program::{Program, Tensors};
@@ -17,7 +17,8 @@ use crate::session::Session;
 /// - `run(&mut Arena, &input) -> &output`: one inference. Input and output are arrays such as `[i8; 490]`; a model of
 ///   several takes and gives as many;
 /// - `input(&mut Arena) -> &mut …` and `run_in_place(&mut Arena) -> &output`: the same without a copy of the input;
-/// - `session(&mut Arena)`: a [`Session`], for hooks and for runs in portions;
+/// - `session(&mut Arena)`: a [`Session`], for hooks and for runs in portions; a model that was planned for an input fed
+///   by rows has no `run` and no `input`, but [`Session::push_rows`];
 /// - `reset(&mut Arena)`, when the model has states: gives them their initial values, before the first run and
 ///   whenever a sequence starts anew.
 ///
@@ -45,8 +46,8 @@ use crate::session::Session;
 pub use mote_macros::include_model;
 
 /// The tables of an included model, none of whose steps reads more than `INPUTS` tensors. `ROW_BY_ROW` says whether some
-/// output runs into its input. The executor has code for no more than that.
-pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool> {
+/// output runs into its input, `LOCKSTEP` whether some run in lockstep. The executor has code for no more than that.
+pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> {
     /// Bytes of RAM.
     pub arena: usize,
     /// Number of inputs.
@@ -59,20 +60,26 @@ pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool> {
     pub tensors: &'static [TensorInfo],
     /// The steps.
     pub steps: &'static [StepInfo<'static>],
+    /// The steps that run in lockstep, as they are stored.
+    pub schedule: &'static [u8],
     /// The constant section.
     pub constants: &'static [u8],
     /// The kernels.
     pub columns: &'static Columns,
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool> Included<INPUTS, ROW_BY_ROW> {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool>
+    Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
+{
     /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
     pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
         Session::over(self, arena, self.columns.best())
     }
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool> Tensors for Included<INPUTS, ROW_BY_ROW> {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Tensors
+    for Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
+{
     fn tensor(&self, id: u16) -> Option<TensorInfo> {
         self.tensors.get(usize::from(id)).copied()
     }
@@ -82,9 +89,12 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool> Tensors for Included<INPUTS, R
     }
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool> Program<'static> for Included<INPUTS, ROW_BY_ROW> {
+impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Program<'static>
+    for Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
+{
     const MOST_INPUTS: usize = INPUTS;
     const ROW_BY_ROW: bool = ROW_BY_ROW;
+    const LOCKSTEP: bool = LOCKSTEP;
 
     type Steps = core::iter::Copied<core::slice::Iter<'static, StepInfo<'static>>>;
 
@@ -106,6 +116,10 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool> Program<'static> for Included<
 
     fn outputs(&self) -> Ids<'static> {
         self.outputs
+    }
+
+    fn groups(&self) -> Groups<'static> {
+        Groups::new(self.schedule)
     }
 
     fn constants(&self) -> &'static [u8] {

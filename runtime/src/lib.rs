@@ -21,6 +21,7 @@
 
 mod aligned;
 mod bind;
+mod cursor;
 mod error;
 mod included;
 mod model;
@@ -31,7 +32,7 @@ mod step;
 mod tensor;
 
 pub use aligned::{Aligned, Arena};
-pub use error::ArenaTooSmall;
+pub use error::{ArenaTooSmall, RowsError};
 pub use included::Included;
 #[cfg(feature = "macros")]
 pub use included::include_model;

@@ -1,7 +1,7 @@
 //! Where a session finds its steps and tensors: in a checked file ([`Model`]), or in constants that
 //! `include_model!` has laid out (`Included`). The executor is written once for both.
 
-use mote_format::{Ids, MAX_INPUTS, State, StepInfo, Steps, TensorInfo};
+use mote_format::{Groups, Ids, MAX_INPUTS, State, StepInfo, Steps, TensorInfo};
 use mote_kernels::table::Columns;
 
 use crate::model::Model;
@@ -23,7 +23,10 @@ pub trait Program<'m>: Tensors {
     /// Whether some output may run into its input row by row.
     const ROW_BY_ROW: bool = true;
 
-    /// The steps in the order in which they run.
+    /// Whether some steps run in lockstep.
+    const LOCKSTEP: bool = true;
+
+    /// The steps in the order in which they run; passing over some with `nth` is cheap.
     type Steps: Iterator<Item = StepInfo<'m>> + Clone;
 
     /// From the first step on.
@@ -40,6 +43,9 @@ pub trait Program<'m>: Tensors {
 
     /// The tensors that are outputs.
     fn outputs(&self) -> Ids<'m>;
+
+    /// The steps that run in lockstep, and how.
+    fn groups(&self) -> Groups<'m>;
 
     /// The constant section.
     fn constants(&self) -> &'m [u8];
@@ -89,6 +95,10 @@ impl<'m> Program<'m> for Model<'m> {
 
     fn outputs(&self) -> Ids<'m> {
         self.format().outputs()
+    }
+
+    fn groups(&self) -> Groups<'m> {
+        self.format().groups()
     }
 
     fn constants(&self) -> &'m [u8] {

@@ -1,10 +1,11 @@
 //! A model, its arena, and where in the program it is.
 
-use mote_format::{DType, TensorInfo};
+use mote_format::{Call, DType, Image, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 
-use crate::bind;
-use crate::error::ArenaTooSmall;
+use crate::bind::{self, Rows};
+use crate::cursor::{Cursor, Next};
+use crate::error::{ArenaTooSmall, RowsError};
 use crate::model::Model;
 use crate::program::Program;
 use crate::step::{Hook, Step, macs};
@@ -15,7 +16,9 @@ pub struct Session<'m, 'a, P: Program<'m> = Model<'m>> {
     model: &'m P,
     arena: &'a mut [u8],
     kernels: &'static Kernels,
-    rest: P::Steps,
+    cursor: Cursor<'m, P>,
+    /// Rows of the input that have come, where it is fed by rows.
+    fed: usize,
 }
 
 impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
@@ -46,14 +49,14 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
 
     /// A session over an arena that is large enough and holds the states already.
     pub(crate) fn over(model: &'m P, arena: &'a mut [u8], kernels: &'static Kernels) -> Self {
-        Self { model, arena, kernels, rest: model.steps() }
+        Self { model, arena, kernels, cursor: Cursor::new(model), fed: 0 }
     }
 
     /// Forgets all inferences: every state holds its initial value again, and the next step is the first. A run that
     /// was left in the middle may have changed some states already; this puts them right.
     pub fn reset(&mut self) {
         let model = self.model;
-        self.rest = model.steps();
+        self.restart();
         for state in model.states() {
             let Some(tensor) = model.tensor(state.tensor) else { continue };
             let Some(bytes) = self.arena.get_mut(tensor.range()) else { continue };
@@ -71,10 +74,11 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         self.kernels.name()
     }
 
-    /// Input `i`, to be written before each run: later steps reuse its bytes. Empty when there is no such input.
+    /// Input `i`, to be written before each run: later steps reuse its bytes. Empty when there is no such input,
+    /// and when it is fed by rows.
     pub fn input_mut(&mut self, i: usize) -> Option<TensorMut<'_>> {
         let id = u16::try_from(i).ok().filter(|&id| id < self.model.inputs())?;
-        let info = self.model.tensor(id)?;
+        let info = self.model.tensor(id).filter(|info| info.kept == 0)?;
         Some(TensorMut::new(info, self.arena))
     }
 
@@ -96,36 +100,119 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
 
     /// One whole inference; `hook` hears of each step.
     pub fn run_with(&mut self, hook: &mut impl Hook) {
-        self.rest = self.model.steps();
-        while self.advance(hook).is_some() {}
-        self.rest = self.model.steps();
+        self.restart();
+        self.go_on(hook);
+        self.restart();
+    }
+
+    /// Takes the next rows of the first input, as a camera delivers them, and computes as far as they reach. Gives the
+    /// number of rows that are still to come: after the last one the outputs are there, and the next call starts anew.
+    ///
+    /// A model that was planned for it (`mote convert --rows`) holds no more of its input than it needs at a time; any
+    /// other model waits for the last row.
+    pub fn push_rows(&mut self, rows: &[u8]) -> Result<usize, RowsError> {
+        self.push_rows_with(rows, &mut ())
+    }
+
+    /// As [`Self::push_rows`]; `hook` hears of each step.
+    pub fn push_rows_with(&mut self, rows: &[u8], hook: &mut impl Hook) -> Result<usize, RowsError> {
+        let Some(x) = self.model.tensor(0) else { return Ok(0) };
+        let Image { height, row } = x.image().unwrap_or(Image { height: 1, row: x.bytes() });
+        if !rows.len().is_multiple_of(row) {
+            return Err(RowsError::Length { row, given: rows.len() });
+        }
+        let (left, given) = (height - self.fed, rows.len() / row);
+        if given > left {
+            return Err(RowsError::TooMany { left, given });
+        }
+        for row in rows.chunks_exact(row) {
+            self.take_row(&x, row);
+            if self.fed == height {
+                self.go_on(hook);
+                self.restart();
+            } else if x.kept > 0 {
+                self.go_on(hook);
+            }
+        }
+        Ok(left - given)
     }
 
     /// A part of an inference, for executors that must not be held up: runs steps until `budget` multiply-accumulate
     /// operations are spent, at least one. `WouldBlock` says that there is more to do; after `Ok` the outputs are
-    /// there, and the next call starts anew.
+    /// there, and the next call starts anew. Steps that run in lockstep are done a few rows at a time.
     pub fn step(&mut self, budget: u64) -> nb::Result<(), core::convert::Infallible> {
         let mut spent = 0;
         while let Some(macs) = self.advance(&mut ()) {
             spent += macs.max(1);
-            if spent >= budget && self.rest.clone().next().is_some() {
+            if spent >= budget && !self.cursor.is_at_end() {
                 return Err(nb::Error::WouldBlock);
             }
         }
-        self.rest = self.model.steps();
+        if !self.cursor.is_at_end() {
+            return Err(nb::Error::WouldBlock);
+        }
+        self.restart();
         Ok(())
     }
 
-    /// Runs the next step; gives its multiply-accumulate operations, or `None` at the end.
+    fn restart(&mut self) {
+        (self.cursor, self.fed) = (Cursor::new(self.model), 0);
+    }
+
+    /// Writes a row of the input behind those that have come.
+    fn take_row(&mut self, x: &TensorInfo, row: &[u8]) {
+        // The last rows may be read by nobody: their place may be another's by then.
+        if x.kept == 0 || self.cursor.is_at_start() {
+            let growth = x.grow(self.fed, 1);
+            if let Some(growth) = &growth {
+                self.arena.copy_within(growth.moved.clone(), growth.to);
+            }
+            self.arena[growth.map_or(*x, |g| g.part).range()].copy_from_slice(row);
+        }
+        self.fed += 1;
+        self.cursor.progress.fed = self.fed as u16;
+    }
+
+    /// Runs to the end, or as far as the rows of the input reach.
+    fn go_on(&mut self, hook: &mut impl Hook) {
+        while self.advance(hook).is_some() {}
+    }
+
+    /// Runs what is next; gives its multiply-accumulate operations, or `None` at the end and where rows are missing.
     fn advance(&mut self, hook: &mut impl Hook) -> Option<u64> {
-        let info = self.rest.next()?;
-        let model = self.model;
-        let y: TensorInfo = model.tensor(info.output)?;
-        let kernels = self.kernels;
-        hook.before(&Step { model, info: &info, y, arena: self.arena, kernels });
-        bind::run(kernels, model, &info, &y, self.arena);
-        hook.after(&Step { model, info: &info, y, arena: self.arena, kernels });
-        Some(macs(model, &info))
+        let macs = match self.cursor.peek()? {
+            Next::Whole(info) => self.whole(&info, hook)?,
+            Next::Rows(info, call) if P::LOCKSTEP => self.rows(&info, call, hook)?,
+            Next::Rows(..) => return None,
+        };
+        self.cursor.advance();
+        Some(macs)
+    }
+
+    /// A step that runs by itself.
+    #[inline(never)]
+    fn whole(&mut self, info: &StepInfo<'m>, hook: &mut impl Hook) -> Option<u64> {
+        let (model, kernels) = (self.model, self.kernels);
+        let y = model.tensor(info.output)?;
+        hook.before(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
+        bind::run(kernels, model, info, &y, self.arena);
+        hook.after(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
+        Some(macs(model, info))
+    }
+
+    /// Some rows of a step that runs in lockstep with others.
+    #[inline(never)]
+    fn rows(&mut self, info: &StepInfo<'m>, call: Call, hook: &mut impl Hook) -> Option<u64> {
+        let (model, kernels) = (self.model, self.kernels);
+        let y = model.tensor(info.output)?;
+        let rows = Rows::new(model, info, call, &self.cursor.progress)?;
+        let growth = rows.grow(&y)?;
+        let (part, offset) = (growth.part, rows.offset(&y));
+        hook.before(&Step { model, info, y, part, offset, arena: self.arena, kernels });
+        bind::rows(kernels, model, info, &rows, &growth, self.arena);
+        let step = Step { model, info, y, part, offset, arena: self.arena, kernels };
+        hook.after(&step);
+        Some(step.macs())
     }
 }
 

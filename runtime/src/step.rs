@@ -11,6 +11,10 @@ pub struct Step<'s> {
     pub(crate) model: &'s dyn Tensors,
     pub(crate) info: &'s StepInfo<'s>,
     pub(crate) y: TensorInfo,
+    /// The rows that this call makes, or all of it.
+    pub(crate) part: TensorInfo,
+    /// Bytes of the output that were there before.
+    pub(crate) offset: usize,
     pub(crate) arena: &'s [u8],
     pub(crate) kernels: &'static Kernels,
 }
@@ -41,14 +45,20 @@ impl<'s> Step<'s> {
         Kernel { op: self.info.op.module(), isa: self.kernels.name() }
     }
 
-    /// Multiply-accumulate operations.
+    /// Multiply-accumulate operations, of the rows that are made.
     pub fn macs(&self) -> u64 {
-        macs(self.model, self.info)
+        macs(self.model, self.info) * self.part.shape.elements() as u64 / self.y.shape.elements() as u64
     }
 
-    /// The tensor that it writes; its values are there once the step has run.
+    /// What it writes; the values are there once it has run. A step that runs in lockstep with others writes some rows
+    /// of its tensor at a time, and is heard of each time.
     pub fn output(&self) -> Tensor<'_> {
-        Tensor::in_arena(self.y, self.arena)
+        Tensor::in_arena(self.part, self.arena)
+    }
+
+    /// Where in its tensor that lies, in bytes from the start.
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 }
 
@@ -75,7 +85,7 @@ impl core::fmt::Display for Kernel {
     }
 }
 
-/// Hears of each step. The default hears nothing.
+/// Hears of each step, and of each part of one that runs in lockstep with others. The default hears nothing.
 pub trait Hook {
     /// The step is about to run.
     fn before(&mut self, step: &Step<'_>) {

@@ -114,6 +114,11 @@ impl TensorMut<'_> {
 }
 
 impl<'a> TensorMut<'a> {
+    /// A tensor over bytes of its own, such as an input that is to be pushed row by row.
+    pub fn over(info: TensorInfo, bytes: &'a mut [u8]) -> Self {
+        Self { info, bytes }
+    }
+
     pub(crate) fn new(info: TensorInfo, arena: &'a mut [u8]) -> Self {
         Self { info, bytes: arena.get_mut(info.range()).unwrap_or_default() }
     }

@@ -65,6 +65,7 @@ impl Case {
             prepare: self.prepare(),
             calibration: Calibration::MinMax,
             labels: Vec::new(),
+            memory: Default::default(),
             progress: Progress::Hidden,
         };
         convert(&self.network, &options).unwrap_or_else(|e| panic!("{e}"))

@@ -56,6 +56,7 @@ fn model(entry: &Entry, shared: Option<&Path>) -> PathBuf {
                 prepare: Prepare::parse(None, None).expect("nothing to prepare"),
                 calibration: Calibration::MinMax,
                 labels: Vec::new(),
+                memory: Default::default(),
                 progress: Progress::Hidden,
             };
             let path = shared.join("models/mlperf_tiny").join(entry.file);

@@ -5,6 +5,7 @@ use super::{Json, Preparation, read_labels};
 use crate::convert::{Converted, Options, convert};
 use crate::error::Result;
 use crate::model_file;
+use crate::plan::Request;
 use crate::quantize::Calibration;
 use crate::report::ModelReport;
 use clap::Args;
@@ -37,6 +38,12 @@ pub(crate) struct Convert {
     /// Class names to store in the model, a line each
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// Bytes that the arena may have: plan for the fewest calls of kernels that fit it, not for the smallest arena
+    #[arg(long, value_name = "BYTES")]
+    ram: Option<usize>,
+    /// Plan for an input that is fed row by row, as cameras deliver it, and is never there as a whole
+    #[arg(long)]
+    rows: bool,
     #[command(flatten)]
     preparation: Preparation,
     #[command(flatten)]
@@ -52,6 +59,7 @@ impl Convert {
             prepare: self.preparation.prepare()?,
             calibration: self.calibration.parse::<Calibration>()?,
             labels: read_labels(self.labels.as_ref())?,
+            memory: Request { ram: self.ram, rows: self.rows },
             progress: self.json.progress(),
         };
         let converted = convert(&self.input, &options)?;

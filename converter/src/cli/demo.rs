@@ -7,9 +7,11 @@ use crate::board::{Board, emulator_present};
 use crate::convert::{Options, convert};
 use crate::data::{self, Prepare, Sample};
 use crate::error::{Error, Result};
-use crate::evaluate::{self, Accuracy, evaluate, model_spec};
+use crate::evaluate::{self, Accuracy, evaluate, model_spec, only_input};
 use crate::import::InputShapes;
+use crate::infer::{infer, input_bytes};
 use crate::model_file;
+use crate::plan::Request;
 use crate::progress::Progress;
 use crate::quantize::Calibration;
 use crate::report::ModelReport;
@@ -51,6 +53,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
         prepare: prepare.clone(),
         calibration: Calibration::MinMax,
         labels,
+        memory: Request::default(),
         progress: Progress::Shown,
     };
     let converted = convert(&files.network, &options)?;
@@ -144,12 +147,10 @@ fn costs(
 fn run_here(model: &Model<'_>, samples: &[Sample]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
-    let mut answers = Vec::new();
+    let (info, mut answers) = (only_input(model)?, Vec::new());
     for sample in samples {
-        let Some(mut tensor) = session.input_mut(0) else { continue };
-        tensor.fill(sample.x.iter().copied());
-        let input = tensor.bytes_mut().to_vec();
-        session.run();
+        let input = input_bytes(info, sample.x.iter().copied());
+        infer(&mut session, &input, &mut ())?;
         answers.push((input, session.outputs().flat_map(|o| o.bytes().to_vec()).collect()));
     }
     Ok(answers)

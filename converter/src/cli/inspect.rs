@@ -6,6 +6,7 @@ use super::text::{line, table, thousands};
 use crate::error::Result;
 use crate::model_file;
 use crate::report::ModelReport;
+use crate::timeline::{Timeline, Use};
 use clap::Args;
 use mote_runtime::Model;
 use std::path::PathBuf;
@@ -16,11 +17,14 @@ const WIDTH: usize = 64;
 /// Arguments of `mote inspect`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  mote inspect net.mote\n  mote inspect net.mote --json | jq .arena_bytes"
+    after_help = "Examples:\n  mote inspect net.mote\n  mote inspect net.mote --html memory.html\n  mote inspect net.mote --json | jq .arena_bytes"
 )]
 pub(super) struct Inspect {
     /// The model
     model: PathBuf,
+    /// Also draw what every byte of the arena holds at every time, as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     json: Json,
 }
@@ -29,6 +33,10 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
     let bytes = model_file::read(&args.model)?;
     let model = model_file::parse(&args.model, &bytes)?;
     let report = ModelReport::new(&model, &[]);
+    let timeline = Timeline::new(&model);
+    if let Some(path) = &args.html {
+        model_file::write(path, timeline.html(&report.name).as_bytes())?;
+    }
     if args.json.print(&report)? {
         return Ok(());
     }
@@ -45,7 +53,7 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
     }
     line(&ends(&model))?;
     line(&operators(&report))?;
-    line(&memory(&model))?;
+    line(&memory(&timeline))?;
     removed(&report)
 }
 
@@ -84,34 +92,32 @@ fn operators(report: &ModelReport) -> String {
 
 /// A row per step: the arena from its first to its last byte, each live tensor as the letter of the step that wrote it,
 /// `#` for scratch.
-fn memory(model: &Model<'_>) -> String {
-    let format = model.format();
-    let arena = model.arena_bytes().max(1);
+fn memory(timeline: &Timeline) -> String {
+    let arena = timeline.arena.max(1);
     let letter = |id: u16| char::from(b"abcdefghijklmnopqrstuvwxyz"[usize::from(id) % 26]);
-    let mut out =
-        format!("memory: one column is {} bytes, # is scratch\n", thousands(arena.div_ceil(WIDTH) as u64));
-    for step in format.steps() {
+    let mut out = format!(
+        "memory: one column is {} bytes, # is scratch; at most {} bytes are in use at one time, {} are lost to packing\n",
+        thousands(arena.div_ceil(WIDTH) as u64),
+        thousands(timeline.most_used() as u64),
+        thousands((timeline.arena - timeline.most_used()) as u64)
+    );
+    let outputs = timeline.spans.iter().filter(|s| s.usage == Use::Output);
+    for (k, written) in outputs.enumerate() {
         let mut row = [' '; WIDTH];
-        let mut live = step.scratch_len as usize;
-        let mut paint = |range: std::ops::Range<usize>, with: char| {
-            let columns = range.start * WIDTH / arena..(range.end * WIDTH).div_ceil(arena).min(WIDTH);
-            row[columns].fill(with);
-        };
-        for id in 0..format.tensors() {
-            let Some(t) = format.tensor(id).filter(|t| t.live_at(step.index + 1)) else { continue };
-            paint(t.range(), if id == step.output { letter(id).to_ascii_uppercase() } else { letter(id) });
-            live += t.bytes();
-        }
-        if step.scratch_len > 0 {
-            paint(step.scratch_at as usize..(step.scratch_at + step.scratch_len) as usize, '#');
+        for span in timeline.at(k + 1) {
+            let columns =
+                span.bytes.start * WIDTH / arena..(span.bytes.end * WIDTH).div_ceil(arena).min(WIDTH);
+            let with = span.tensor.map_or('#', letter);
+            row[columns].fill(if span == written { with.to_ascii_uppercase() } else { with });
         }
         let bar: String = row.iter().collect();
-        let name = format.tensor(step.output).map_or("", |t| format.tensor_name(&t));
         out += &format!(
-            "{:>4} |{bar}| {:>9}  {} {name}\n",
-            step.index,
-            thousands(live as u64),
-            letter(step.output).to_ascii_uppercase()
+            "{k:>4} |{bar}| {:>9}  {} {}{}{}\n",
+            thousands(timeline.used(k + 1) as u64),
+            written.tensor.map_or('#', letter).to_ascii_uppercase(),
+            written.name,
+            if written.note.is_empty() { "" } else { ": " },
+            written.note
         );
     }
     out

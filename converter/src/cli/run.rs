@@ -6,6 +6,7 @@ use crate::board::{BOARDS, Board, LayerRun};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::evaluate::{model_spec, only_input};
+use crate::infer::{infer, input_bytes};
 use crate::model_file;
 use clap::Args;
 use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs};
@@ -99,11 +100,7 @@ fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
     if samples.next().is_some() {
         return Err(data_error(&args.input, "it holds more than one sample", "give one, or use mote eval"));
     }
-    let mut arena = vec![0; model.arena_bytes()];
-    let mut session = Session::new(model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
-    let mut tensor = session.input_mut(0).ok_or_else(|| Error::internal("the model has no input"))?;
-    tensor.fill(sample.x.iter().copied());
-    Ok(tensor.bytes_mut().to_vec())
+    Ok(input_bytes(info, sample.x.iter().copied()))
 }
 
 /// The int8 values of an .npy file, or uint8 ones where the model takes these.
@@ -133,11 +130,12 @@ fn data_error(path: &Path, cause: impl Into<String>, remedy: &str) -> Error {
 
 /// Notes which kernel ran each layer.
 #[derive(Default)]
-struct Kernels(Vec<LayerRun>);
+struct Kernels(BTreeMap<u16, LayerRun>);
 
 impl Hook for Kernels {
     fn after(&mut self, step: &Step<'_>) {
-        self.0.push(LayerRun { kernel: step.kernel().to_string(), instructions: 0 });
+        let run = || LayerRun { kernel: step.kernel().to_string(), instructions: 0 };
+        self.0.entry(step.index()).or_insert_with(run);
     }
 }
 
@@ -146,11 +144,8 @@ fn here(model: &Model<'_>, isa: Option<&str>, input: &[u8]) -> Result<(Outcome, 
     let mut arena = vec![0; model.arena_bytes()];
     let mut session =
         Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
-    if let Some(mut tensor) = session.input_mut(0) {
-        tensor.bytes_mut().copy_from_slice(input);
-    }
     let mut hook = Kernels::default();
-    session.run_with(&mut hook);
+    infer(&mut session, input, &mut hook)?;
     let outputs = session.outputs().map(|o| o.bytes().to_vec()).collect();
     let outcome = Outcome {
         outputs: BTreeMap::new(),
@@ -161,7 +156,7 @@ fn here(model: &Model<'_>, isa: Option<&str>, input: &[u8]) -> Result<(Outcome, 
         stack_bytes: None,
         static_bytes: None,
         text_bytes: None,
-        layers: layers(model, &hook.0, false),
+        layers: layers(model, &hook.0.into_values().collect::<Vec<_>>(), false),
     };
     Ok((outcome, outputs))
 }

@@ -25,6 +25,7 @@ fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converte
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
         labels: Vec::new(),
+        memory: Default::default(),
         progress: Progress::Hidden,
     };
     convert(&network, &options)

@@ -370,7 +370,7 @@ fn around(pad: u16) -> Pads {
 
 /// The model of a program.
 pub(crate) fn model(program: &Program) -> AlignedBytes {
-    let plan = plan(program).unwrap_or_else(|e| panic!("{e}"));
+    let plan = plan(program, &Default::default()).unwrap_or_else(|e| panic!("{e}"));
     encode(program, &plan, &Metadata::default()).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -29,6 +29,7 @@ fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
         labels: Vec::new(),
+        memory: Default::default(),
         progress: Progress::Hidden,
     };
     convert(path, &options)

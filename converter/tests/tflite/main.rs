@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
 /// The bytes of a mote model.
 fn convert(tflite: &[u8]) -> mote_converter::error::Result<mote_format::AlignedBytes> {
     let program = tflite::program(tflite)?;
-    encode(&program, &plan(&program)?, &Metadata::default())
+    encode(&program, &plan(&program, &Default::default())?, &Metadata::default())
 }
 
 /// Random bytes for all inputs.

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use mote_board::{Cost, Memory, Meter};
-use mote_runtime::{Model, Session};
+use mote_runtime::{Hook, Model, Session};
 use semihosting::sys::arm_compat::sys_get_cmdline_uninit;
 
 use crate::args::{ArgError, Args};
@@ -65,18 +65,21 @@ fn command_line(line: &mut [u8]) -> Result<usize, ArgError> {
     Ok(words.len())
 }
 
-/// Reads the model into the memory that stands for flash.
-fn load<'a>(path: &'a CStr, flash: &'static mut [u8]) -> Result<&'static [u8], Failure<'a>> {
+/// Reads the model into the memory that stands for flash; gives the rest of it, too.
+fn load<'a>(
+    path: &'a CStr,
+    flash: &'static mut [u8],
+) -> Result<(&'static [u8], &'static mut [u8]), Failure<'a>> {
     let mut file = Input::open(path)?;
     let (model, room) = (file.bytes, flash.len());
-    let bytes = flash.get_mut(..model).ok_or(Failure::Flash { model, room })?;
+    let (bytes, rest) = flash.split_at_mut_checked(model).ok_or(Failure::Flash { model, room })?;
     file.read(bytes)?;
-    Ok(bytes)
+    Ok((bytes, rest))
 }
 
-/// Runs the model in `bytes` on every sample of the input file.
+/// Runs the model in `bytes` on every sample of the input file. An input that is fed by rows waits in `sensor`.
 fn execute<'a>(
-    bytes: &[u8],
+    (bytes, sensor): (&[u8], &mut [u8]),
     [input, output]: [&'a CStr; 2],
     arena: &mut [u8],
     report: &mut Report,
@@ -91,21 +94,29 @@ fn execute<'a>(
     let samples = samples(&model, file.bytes)?;
     let mut results = Output::create(output)?;
     for sample in 0..samples {
-        feed(&model, &mut session, &mut file)?;
+        let rows = feed(&model, &mut session, &mut file, sensor)?;
         if sample == 0 {
-            let running = meter.cost(&mut || session.run());
+            let running = meter.cost(&mut || run_on(&mut session, rows, &mut ()));
             summary(report, &session, model.arena_bytes(), checking.then(opening), running);
         } else {
-            session.run();
+            run_on(&mut session, rows, &mut ());
         }
         for output in session.outputs() {
             results.write(output.bytes())?;
         }
     }
     report.line("samples", samples);
-    feed(&model, &mut session, &mut Input::open(input)?)?;
-    session.run_with(&mut Layers::new(report));
+    let rows = feed(&model, &mut session, &mut Input::open(input)?, sensor)?;
+    run_on(&mut session, rows, &mut Layers::new(report));
     Ok(())
+}
+
+/// One inference, on the inputs that are in the arena or on these rows. The file has as many as the input.
+fn run_on(session: &mut Session<'_, '_>, rows: Option<&[u8]>, hook: &mut impl Hook) {
+    match rows {
+        None => session.run_with(hook),
+        Some(rows) => session.push_rows_with(rows, hook).map_or((), |_| ()),
+    }
 }
 
 /// How many samples an input file of `file` bytes holds.
@@ -117,18 +128,26 @@ fn samples(model: &Model<'_>, file: usize) -> Result<usize, Failure<'static>> {
     }
 }
 
-/// Reads one sample, row by row, into the inputs.
-fn feed<'a>(
+/// Reads one sample, row by row, into the inputs; gives the rows of one that is fed by rows.
+fn feed<'a, 's>(
     model: &Model<'_>,
     session: &mut Session<'_, '_>,
     file: &mut Input<'a>,
-) -> Result<(), Failure<'a>> {
+    sensor: &'s mut [u8],
+) -> Result<Option<&'s [u8]>, Failure<'a>> {
     for (at, info) in model.inputs().enumerate() {
-        if let Some(mut input) = session.input_mut(at) {
-            file.fill(input.bytes_mut(), row_bytes(info.shape.dims(), info.bytes()))?;
+        let row = row_bytes(info.shape.dims(), info.bytes());
+        match session.input_mut(at) {
+            Some(mut input) => file.fill(input.bytes_mut(), row)?,
+            None => {
+                let (model, room) = (info.bytes(), sensor.len());
+                let rows = sensor.get_mut(..model).ok_or(Failure::Flash { model, room })?;
+                file.fill(rows, row)?;
+                return Ok(Some(rows));
+            }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Reports what checking and opening the model took, and what running it took.

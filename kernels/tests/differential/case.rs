@@ -1,7 +1,7 @@
 //! One step as a model that the format has accepted, run on an instruction set between guard bytes, at odd
 //! addresses, with garbage in its scratch.
 
-use mote_format::{AlignedBytes, Model, Op, TensorInfo};
+use mote_format::{AlignedBytes, Image, Model, Op, TensorInfo};
 use mote_kernels::table::{self, Kernels};
 use mote_kernels::view::{Io, View, ViewMut};
 
@@ -104,16 +104,26 @@ impl Case {
     /// The output's bytes, a few rows at a time, each band from no more of the input than the format says it reads; `None`
     /// when the operator does not go row by row.
     fn in_rows(&self, step: &Step<'_>, kernels: &Kernels, height: usize) -> Option<Vec<u8>> {
-        let (x, y) = (&step.x[0], &step.y);
-        let (window, image, rows) = (step.op.row_window()?, x.image()?, y.image()?.height);
-        let input = self.inputs[0].as_deref()?;
+        let (window, y) = (step.op.row_window()?, &step.y);
+        let rows = y.image()?.height;
+        let whole = table::scratch(&step.op, &step.x[0].shape, &y.shape);
+        let images: Vec<Image> = step.x.iter().map(TensorInfo::image).collect::<Option<_>>()?;
         let band = |start: usize| {
             let rows = start..rows.min(start + height);
-            let reads = window.reads(&rows, image.height);
-            let op = step.op.on_rows(&window, &rows, image.height);
-            let part = Step { model: step.model, op, x: vec![x.rows(&reads)], y: y.rows(&rows) };
-            let input = input[reads.start * image.row..reads.end * image.row].to_vec();
-            run(&part, kernels, &[Some(input)], &[false], 1)
+            let part = |(x, image): (&TensorInfo, &Image)| x.rows(&window.reads(&rows, image.height));
+            let parts: Vec<TensorInfo> = step.x.iter().zip(&images).map(part).collect();
+            let cut = |(bytes, (x, part)): (&Option<Vec<u8>>, (&TensorInfo, &TensorInfo))| {
+                let at = part.range().start - x.range().start;
+                bytes.as_ref().map(|bytes| bytes[at..at + part.bytes()].to_vec())
+            };
+            let inputs: Vec<_> = self.inputs.iter().zip(step.x.iter().zip(&parts)).map(cut).collect();
+            let op = step.op.on_rows(&window, &rows, images[0].height);
+            let part = Step { model: step.model, op, x: parts, y: y.rows(&rows) };
+            assert!(
+                table::scratch(&op, &part.x[0].shape, &part.y.shape) <= whole,
+                "less scratch for fewer rows"
+            );
+            run(&part, kernels, &inputs, &vec![false; inputs.len()], 1)
         };
         Some((0..rows).step_by(height).flat_map(band).collect())
     }

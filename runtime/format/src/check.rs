@@ -8,8 +8,9 @@
 
 use crate::error::{Error, Reason};
 use crate::header::ALIGN;
+use crate::lockstep::{Call, Group, MAX_GROUP, Progress};
 use crate::model::{Model, StepInfo};
-use crate::rows::Bands;
+use crate::rows::{Bands, Image};
 use crate::rules::Operands;
 use crate::tensor::{RECORD, TensorInfo};
 
@@ -18,16 +19,28 @@ pub(crate) fn check(model: &Model<'_>) -> Result<(), Error> {
     check_records(model)?;
     check_inputs(model)?;
     let mut at = header.steps;
-    for index in 0..header.n_steps {
+    let mut groups = model.groups();
+    let (mut index, mut group) = (0, groups.next());
+    while index < header.n_steps {
+        if let Some(now) = group.as_ref().filter(|g| g.first == index) {
+            at = check_group(model, now, at)?;
+            index += u16::from(now.steps);
+            group = groups.next();
+            continue;
+        }
         let (step, next) = model.step(at, index)?;
         check_step(model, &step).map_err(|reason| Error { at, reason })?;
-        at = next;
+        (index, at) = (index + 1, next);
+    }
+    if group.is_some() || !groups.bytes().is_empty() {
+        let at = header.outputs + header.lists_len();
+        return Err(Error { at, reason: Reason::Schedule });
     }
     if at != header.steps + header.steps_len {
         return Err(Error { at, reason: Reason::Step });
     }
     for id in model.outputs().iter() {
-        if !model.tensor(id).is_some_and(|t| t.live_at(header.n_steps + 1)) {
+        if !model.tensor(id).is_some_and(|t| t.kept == 0 && t.live_at(header.n_steps + 1)) {
             return Err(Error { at: header.outputs, reason: Reason::NotLive(id) });
         }
     }
@@ -68,7 +81,8 @@ fn check_records(model: &Model<'_>) -> Result<(), Error> {
 fn check_inputs(model: &Model<'_>) -> Result<(), Error> {
     for id in 0..model.header().given() {
         let at = model.header().tensors + RECORD as u32 * u32::from(id);
-        let Some(tensor) = model.tensor(id).filter(|t| t.first == 0) else {
+        let alone = model.header().given() == 1 && model.groups().next().is_some_and(|g| g.first == 0);
+        let Some(tensor) = model.tensor(id).filter(|t| t.first == 0 && (t.kept == 0 || alone)) else {
             return Err(Error { at, reason: Reason::Tensor });
         };
         free(model, tensor.range(), 0, id, |_, _| false).map_err(|reason| Error { at, reason })?;
@@ -103,20 +117,120 @@ fn check_states(model: &Model<'_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// A step that runs by itself.
 fn check_step(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
     let now = step.index + 1;
-    let written = model.header().given() + step.index;
+    let whole = |t: &TensorInfo| t.kept == 0;
+    let y = model
+        .tensor(step.output)
+        .filter(|y| y.first == now && whole(y))
+        .ok_or(Reason::NotLive(step.output))?;
+    check_operands(model, step, &y, |_, x| whole(x) && x.last >= now)?;
+    check_memory(model, step, &y, |id, x| may_share(step, &y, id, x))
+}
+
+/// Steps that run in lockstep; gives where the next record is. All of them happen at one time, that of the first, and
+/// what they read and write is needed to the end of the last. So the buffers of a group all lie apart.
+fn check_group(model: &Model<'_>, group: &Group<'_>, at: u32) -> Result<u32, Error> {
+    let (first, steps) = (group.first, u16::from(group.steps));
+    let refuse = |reason| Err(Error { at, reason });
+    if steps == 0 || usize::from(steps) > MAX_GROUP || first + steps > model.steps_len() {
+        return refuse(Reason::Schedule);
+    }
+    let (now, end) = (first + 1, first + steps);
+    let mut records = [0; MAX_GROUP];
+    let mut next = at;
+    for (index, record) in (first..end).zip(&mut records) {
+        *record = next;
+        let (step, behind) = model.step(next, index)?;
+        check_member(model, &step, now, end).map_err(|reason| Error { at: next, reason })?;
+        next = behind;
+    }
+    let mut progress = Progress::new(model.header().given() + first, 0);
+    for call in group.calls.clone() {
+        let Some(&record) = records[..usize::from(steps)].get(call.step) else {
+            return refuse(Reason::Schedule);
+        };
+        let (step, _) = model.step(record, first + call.step as u16)?;
+        if check_call(model, &step, call, &mut progress).is_none() {
+            return Err(Error { at: record, reason: Reason::Schedule });
+        }
+    }
+    let done = |step: usize| {
+        let y = model.tensor(model.header().given() + first + step as u16)?;
+        Some(y.image()?.height == progress.made(step))
+    };
+    if (0..usize::from(steps)).all(|step| done(step) == Some(true)) {
+        Ok(next)
+    } else {
+        refuse(Reason::Schedule)
+    }
+}
+
+/// A step of a group that happens at time `now` and ends at time `end`.
+fn check_member(model: &Model<'_>, step: &StepInfo<'_>, now: u16, end: u16) -> Result<(), Reason> {
     let y = model.tensor(step.output).filter(|y| y.first == now).ok_or(Reason::NotLive(step.output))?;
+    // A tensor that keeps some rows only is read by nobody else.
+    let lives = |x: &TensorInfo| if x.kept == 0 { x.last >= end } else { x.last == end };
+    let mine = |x: &TensorInfo| x.kept == 0 || x.first == now || (x.first == 0 && now == 1);
+    if !lives(&y) {
+        return Err(Reason::NotLive(step.output));
+    }
+    check_operands(model, step, &y, |_, x| lives(x) && mine(x))?;
+    let tall = |image: Image| image.height > usize::from(u16::MAX);
+    let counted = |x: TensorInfo| x.image().is_some_and(|image| x.kept == 0 || !tall(image));
+    let images = step.inputs.iter().all(|id| model.tensor(id).is_some_and(counted));
+    if !images || step.op.row_window().is_none() || y.image().is_none_or(tall) {
+        return Err(Reason::Schedule);
+    }
+    let same_time = StepInfo { index: now - 1, ..*step };
+    check_memory(model, &same_time, &y, |_, _| false)
+}
+
+/// Makes the rows of one call: `None` when some that it reads are not there, or there is no room for those it writes.
+/// Rows of an input that is fed come when they are needed.
+fn check_call(model: &Model<'_>, step: &StepInfo<'_>, call: Call, progress: &mut Progress) -> Option<()> {
+    let (window, y) = (step.op.row_window()?, model.tensor(step.output)?);
+    let made = progress.made(call.step);
+    y.grow(made, call.rows)?;
+    for id in step.inputs.iter() {
+        let x = model.tensor(id)?;
+        let rows = made..made + call.rows;
+        progress.fed = progress.fed.max(progress.wants(id, &x, &window, &rows).unwrap_or(0));
+        progress.input(id, &x, &window, &rows)?;
+    }
+    progress.advance(call);
+    Some(())
+}
+
+/// The operands are written, still `live`, and as the operator wants them.
+fn check_operands(
+    model: &Model<'_>,
+    step: &StepInfo<'_>,
+    y: &TensorInfo,
+    live: impl Fn(u16, &TensorInfo) -> bool,
+) -> Result<(), Reason> {
+    let written = model.header().given() + step.index;
     for id in step.inputs.iter() {
         let x = model.tensor(id).ok_or(Reason::NotLive(id))?;
-        let readable = x.constant || (id < written && x.live_at(now));
+        let readable = x.constant || (id < written && live(id, &x));
         if !readable {
             return Err(Reason::NotLive(id));
         }
     }
     let reader = model.reader(step.op.code())?;
-    (reader.check)(&step.op, &Operands { model, inputs: step.inputs, y })?;
-    free(model, y.range(), now, step.output, |id, x| may_share(step, &y, id, x))?;
+    (reader.check)(&step.op, &Operands { model, inputs: step.inputs, y: *y })
+}
+
+/// The output and the scratch lie clear of all that is needed at the time of the step.
+fn check_memory(
+    model: &Model<'_>,
+    step: &StepInfo<'_>,
+    y: &TensorInfo,
+    excused: impl Fn(u16, &TensorInfo) -> bool,
+) -> Result<(), Reason> {
+    let now = step.index + 1;
+    free(model, y.range(), now, step.output, excused)?;
     let scratch = step.scratch_at as usize..(step.scratch_at + step.scratch_len) as usize;
     if scratch.end > model.arena_bytes() {
         return Err(Reason::OutsideArena);

@@ -55,6 +55,8 @@ pub enum Reason {
     Shape,
     /// A parameter outside its range.
     Parameter,
+    /// Steps that run in lockstep read rows that are not there, make more rows than there are, or leave some out.
+    Schedule,
     /// A metadata record is malformed.
     Metadata,
     /// A state's value for the next inference does not lie on its bytes to the end, or its initial value is no
@@ -96,6 +98,7 @@ impl fmt::Display for Reason {
             Self::DType => f.write_str("an element type that the operator does not take"),
             Self::Shape => f.write_str("shapes do not agree with the operator"),
             Self::Parameter => f.write_str("an operator parameter is out of range"),
+            Self::Schedule => f.write_str("the schedule of steps in lockstep does not fit their rows"),
             Self::Metadata => f.write_str("a metadata record is malformed"),
             Self::State => f.write_str("a state is not what its next or initial value is"),
             Self::Scratch(needed) => write!(f, "a scratch buffer is too small, {needed} bytes are needed"),

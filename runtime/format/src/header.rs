@@ -14,13 +14,14 @@
 //!  32 steps_len u32
 //!  36 n_inputs u16
 //!  38 n_outputs u16
-//!  40 outputs  u32  offset of u16 tensor indices (inputs are tensors 0..n_inputs), then two per state
+//!  40 outputs  u32  offset of u16 tensor indices (inputs are tensors 0..n_inputs), then two per
+//!                 state, then the schedule
 //!  44 consts   u32  offset of the constants, a multiple of 16
 //!  48 consts_len u32
 //!  52 meta     u32  offset of the metadata
 //!  56 meta_len u32
 //!  60 n_states u16  they are the tensors behind the inputs
-//!  62 reserved u16  0
+//!  62 schedule u16 bytes of the schedule, an even number; see `lockstep`
 //! ```
 
 use crate::bytes::{slice, u16_at, u32_at};
@@ -60,6 +61,7 @@ pub(crate) struct Header {
     pub(crate) meta: u32,
     pub(crate) meta_len: u32,
     pub(crate) n_states: u16,
+    pub(crate) schedule_len: u16,
 }
 
 impl Header {
@@ -87,7 +89,7 @@ impl Header {
         if u32_at(head, 12) != Some(crc32(&whole[16..])) {
             return Err(refuse(12, Reason::Checksum));
         }
-        header.check(u16_at(head, 62) == Some(0))?;
+        header.check()?;
         Ok(header)
     }
 
@@ -108,6 +110,7 @@ impl Header {
             meta: u32_at(head, 52)?,
             meta_len: u32_at(head, 56)?,
             n_states: u16_at(head, 60)?,
+            schedule_len: u16_at(head, 62)?,
         })
     }
 
@@ -116,7 +119,12 @@ impl Header {
         self.n_inputs + self.n_states
     }
 
-    fn check(&self, reserved_is_zero: bool) -> Result<(), Error> {
+    /// Bytes of the lists of outputs and states, behind which the schedule lies.
+    pub(crate) fn lists_len(&self) -> u32 {
+        2 * u32::from(self.n_outputs) + 4 * u32::from(self.n_states)
+    }
+
+    fn check(&self) -> Result<(), Error> {
         let refuse = |at, reason| Err(Error { at, reason });
         if usize::from(self.n_tensors) > MAX_TENSORS
             || usize::from(self.n_steps) > MAX_STEPS
@@ -124,7 +132,7 @@ impl Header {
             || self.n_inputs == 0
             || self.n_outputs == 0
             || self.arena > i32::MAX as u32
-            || !reserved_is_zero
+            || !self.schedule_len.is_multiple_of(2)
         {
             return refuse(16, Reason::Header);
         }
@@ -132,7 +140,7 @@ impl Header {
         for (field, at, len, align) in [
             (20, self.tensors, tensors_len, 4),
             (28, self.steps, self.steps_len, 4),
-            (40, self.outputs, 2 * u32::from(self.n_outputs) + 4 * u32::from(self.n_states), 2),
+            (40, self.outputs, self.lists_len() + u32::from(self.schedule_len), 2),
             (44, self.consts, self.consts_len, ALIGN as u32),
             (52, self.meta, self.meta_len, 4),
         ] {

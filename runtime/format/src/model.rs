@@ -4,6 +4,7 @@ use crate::bytes::{slice, u8_at, u16_at, u32_at};
 use crate::error::{Error, Reason};
 use crate::field::Const;
 use crate::header::Header;
+use crate::lockstep::Groups;
 use crate::ops::{Op, READERS, Reader, known};
 use crate::tensor::{RECORD, TensorInfo};
 
@@ -79,6 +80,12 @@ impl<'a> Model<'a> {
                 initial: (initial != u16::MAX).then_some(initial),
             })
         })
+    }
+
+    /// The steps that run in lockstep, and how.
+    pub fn groups(&self) -> Groups<'a> {
+        let at = self.header.outputs as usize + self.header.lists_len() as usize;
+        Groups::new(slice(self.bytes, at, self.header.schedule_len.into()).unwrap_or(&[]))
     }
 
     /// One tensor.
@@ -265,5 +272,14 @@ impl<'a> Iterator for Steps<'a> {
         self.at = next;
         self.index += 1;
         Some(step)
+    }
+
+    /// Records that are passed over are not decoded.
+    fn nth(&mut self, n: usize) -> Option<StepInfo<'a>> {
+        for _ in 0..n {
+            self.at = self.at.checked_add(u16_at(self.model.bytes, self.at as usize + 2)?.into())?;
+            self.index += 1;
+        }
+        self.next()
     }
 }

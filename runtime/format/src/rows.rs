@@ -28,6 +28,9 @@ pub struct RowWindow {
     top: usize,
 }
 
+/// Row after row.
+const SAME: RowWindow = RowWindow { extent: 1, stride: 1, top: 0 };
+
 /// One image as rows in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Image {
@@ -59,8 +62,12 @@ impl RowWindow {
         }
     }
 
-    /// The rows of an input of `height` rows that output rows `y` read.
+    /// The rows of an input of `height` rows that output rows `y` read. A single row is read by all, be it the whole
+    /// image or repeated along it.
     pub fn reads(&self, y: &Range<usize>, height: usize) -> Range<usize> {
+        if height == 1 {
+            return 0..1;
+        }
         let end = (y.end - 1) * self.stride + self.extent;
         (y.start * self.stride).saturating_sub(self.top)..end.saturating_sub(self.top).min(height)
     }
@@ -104,9 +111,14 @@ impl Op {
             Op::MaxPool2d(MaxPool2d { kh, stride, pads, .. })
             | Op::AvgPool2d(AvgPool2d { kh, stride, pads, .. })
             | Op::SumPool2d(SumPool2d { kh, stride, pads, .. }) => RowWindow::new(kh, stride, 1, pads),
-            Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_) | Op::Quantize(_) | Op::Dequantize(_) => {
-                RowWindow { extent: 1, stride: 1, top: 0 }
-            }
+            Op::Add(_)
+            | Op::Mul(_)
+            | Op::Lut(_)
+            | Op::Clamp(_)
+            | Op::Requantize(_)
+            | Op::Quantize(_)
+            | Op::Dequantize(_) => SAME,
+            Op::Concat(p) if p.axis >= 2 => SAME,
             _ => return None,
         })
     }

@@ -8,7 +8,8 @@
 //!  12 zero   i32
 //!  16 dtype  u8    0 i8, 1 i32, 2 f32, 3 u8, 4 i16
 //!  17 rank   u8    0..=6
-//!  18 place  u16   0 arena, 1 constant section
+//!  18 place  u8    0 arena, 1 constant section
+//!  19 kept   u8    rows of an image that the arena holds, the newest; 0 for all
 //!  20 dims   u32 x 6, the unused ones 1
 //!  44 name   u32   offset of a string in the metadata, 0 for none
 //! ```
@@ -144,7 +145,10 @@ pub struct TensorInfo {
     pub offset: u32,
     /// Whether the bytes lie in the constant section.
     pub constant: bool,
-    /// When it is written: 0 for an input or a state, `step + 1` for an output of a step.
+    /// Rows of an image that the arena holds, the newest of them; 0 for all.
+    pub kept: u8,
+    /// When it is written: 0 for an input or a state, `step + 1` for an output of a step, where `step` is the first of
+    /// those that run in lockstep.
     pub first: u16,
     /// When it is read for the last time: `steps + 1` for an output of the model, or a state's next value.
     pub last: u16,
@@ -160,7 +164,16 @@ impl TensorInfo {
 
     /// The bytes it occupies, from the start of the arena or of the constant section.
     pub fn range(&self) -> core::ops::Range<usize> {
-        self.offset as usize..self.offset as usize + self.bytes()
+        let bytes = match self.image() {
+            Some(image) if self.kept > 0 => self.kept_rows(&image) * image.row,
+            _ => self.bytes(),
+        };
+        self.offset as usize..self.offset as usize + bytes
+    }
+
+    /// Rows of an image that the arena holds.
+    pub(crate) fn kept_rows(&self, image: &Image) -> usize {
+        if self.kept == 0 { image.height } else { self.kept.into() }
     }
 
     /// As rows in memory; `None` for what is not a single NHWC image.
@@ -187,7 +200,7 @@ impl TensorInfo {
             *d = u32_at(bytes, at + 20 + 4 * i)?;
         }
         let rank = usize::from(u8_at(bytes, at + 17)?);
-        let place = u16_at(bytes, at + 18)?;
+        let place = u8_at(bytes, at + 18)?;
         let (used, unused) = dims.split_at_checked(rank)?;
         if place > 1 || unused.iter().any(|&d| d != 1) {
             return None;
@@ -198,6 +211,7 @@ impl TensorInfo {
             quant: Quant { scale: f32_at(bytes, at + 8)?, zero: i32_at(bytes, at + 12)? },
             offset: u32_at(bytes, at)?,
             constant: place == 1,
+            kept: u8_at(bytes, at + 19)?,
             first: u16_at(bytes, at + 4)?,
             last: u16_at(bytes, at + 6)?,
             name: u32_at(bytes, at + 44)?,
@@ -215,6 +229,8 @@ impl TensorInfo {
             DType::I32 | DType::F32 => true,
         };
         let scale = self.quant.scale.is_finite() && self.quant.scale > 0.0;
-        end.is_some_and(|e| e <= i32::MAX as u32) && zero && scale && self.first <= self.last
+        let rolls = |image: Image| !self.constant && usize::from(self.kept) < image.height;
+        let kept = self.kept == 0 || self.image().is_some_and(rolls);
+        end.is_some_and(|e| e <= i32::MAX as u32) && zero && scale && kept && self.first <= self.last
     }
 }

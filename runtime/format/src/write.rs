@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::crc::crc32;
 use crate::field::{Const, Field};
 use crate::header::{ALIGN, HEADER, MAGIC, VERSION};
+use crate::lockstep::Call;
 use crate::meta::{LABELS, NAME, ORIGINAL, Original, PREPARATION, REMOVED, STRINGS};
 use crate::ops::Op;
 use crate::tensor::{DType, MAX_RANK, Quant, RECORD};
@@ -46,6 +47,17 @@ pub struct StateSpec {
     pub initial: Option<u16>,
 }
 
+/// Steps that run in lockstep.
+#[derive(Debug, Clone)]
+pub struct GroupSpec {
+    /// The first of them.
+    pub first: u16,
+    /// How many they are.
+    pub steps: u8,
+    /// The calls of their kernels.
+    pub calls: Vec<Call>,
+}
+
 /// Collects a model. Tensors come in the order that the format wants: inputs, states,
 /// the output of each step, constants.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +76,10 @@ pub struct ModelWriter {
     pub outputs: Vec<u16>,
     /// What becomes of each state.
     pub states: Vec<StateSpec>,
+    /// Steps that run in lockstep, in order.
+    pub groups: Vec<GroupSpec>,
+    /// Tensors of which the arena holds some rows only, and how many.
+    pub kept: Vec<(u16, u8)>,
     /// Class names of outputs, by position in `outputs`.
     pub labels: Vec<(u16, Vec<String>)>,
     /// Per input: whether channels came first, then mean and scale.
@@ -101,7 +117,9 @@ impl ModelWriter {
         let tensors_at = HEADER;
         let n_tensors = self.tensors.len() + self.constants.len();
         let outputs_at = tensors_at + RECORD * n_tensors;
-        let steps_at = (outputs_at + 2 * self.outputs.len() + 4 * self.states.len()).next_multiple_of(4);
+        let schedule = self.schedule();
+        let lists = 2 * self.outputs.len() + 4 * self.states.len() + schedule.len();
+        let steps_at = (outputs_at + lists).next_multiple_of(4);
         let consts_at = (steps_at + steps.len()).next_multiple_of(ALIGN);
         let meta_at = (consts_at + self.section.len()).next_multiple_of(4);
         let (meta, names) = self.metadata(meta_at);
@@ -118,11 +136,13 @@ impl ModelWriter {
         ]);
         let last = self.last_reads();
         for (id, (tensor, name)) in self.tensors.iter().chain(&self.constants).zip(names).enumerate() {
-            let life = last.get(id).map(|&last| ((id + 1).saturating_sub(self.given()) as u16, last));
-            tensor_record(&mut out, tensor, life, name);
+            let life = last.get(id).map(|&last| (self.written(id), last));
+            let kept = self.kept.iter().find(|k| usize::from(k.0) == id).map_or(0, |k| k.1);
+            tensor_record(&mut out, tensor, life, kept, name);
         }
         self.outputs.iter().for_each(|id| id.put(&mut out));
         self.states.iter().for_each(|s| [s.next, s.initial.unwrap_or(u16::MAX)].put(&mut out));
+        out.extend(schedule);
         out.resize(steps_at, 0);
         out.extend(steps);
         out.resize(consts_at, 0);
@@ -141,15 +161,28 @@ impl ModelWriter {
         self.tensors.len().saturating_sub(self.steps.len())
     }
 
-    /// For each written tensor the time of its last read, at least that of its writing.
+    /// The steps that step `k` runs in lockstep with, itself included.
+    fn group(&self, k: usize) -> core::ops::Range<usize> {
+        let groups =
+            self.groups.iter().map(|g| usize::from(g.first)..usize::from(g.first) + usize::from(g.steps));
+        groups.into_iter().find(|g| g.contains(&k)).unwrap_or(k..k + 1)
+    }
+
+    /// When a tensor is written: 0, or the time of the first step of its group.
+    fn written(&self, id: usize) -> u16 {
+        id.checked_sub(self.given()).map_or(0, |k| self.group(k).start as u16 + 1)
+    }
+
+    /// For each written tensor the time of its last read, at least the end of the group that writes it.
     fn last_reads(&self) -> Vec<u16> {
         let given = self.given();
+        let end = |k: usize| self.group(k).end as u16;
         let mut last: Vec<u16> =
-            (0..self.tensors.len()).map(|id| (id + 1).saturating_sub(given) as u16).collect();
+            (0..self.tensors.len()).map(|id| id.checked_sub(given).map_or(0, end)).collect();
         for (k, step) in self.steps.iter().enumerate() {
             for &id in &step.inputs {
                 if let Some(l) = last.get_mut(usize::from(id)) {
-                    *l = k as u16 + 1;
+                    *l = end(k);
                 }
             }
         }
@@ -159,6 +192,17 @@ impl ModelWriter {
             }
         }
         last
+    }
+
+    fn schedule(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for group in &self.groups {
+            [group.first, group.calls.len() as u16].put(&mut out);
+            [group.steps, 0].put(&mut out);
+            out.extend(group.calls.iter().map(|call| call.byte()));
+            out.resize(out.len().next_multiple_of(2), 0);
+        }
+        out
     }
 
     fn header(&self, at: &[usize; 8]) -> Vec<u8> {
@@ -172,7 +216,7 @@ impl ModelWriter {
         [steps, steps_len].put(&mut out);
         [self.given().saturating_sub(self.states.len()) as u16, self.outputs.len() as u16].put(&mut out);
         [outputs, consts, self.section.len() as u32, meta, meta_len].put(&mut out);
-        [self.states.len() as u16, 0].put(&mut out);
+        [self.states.len() as u16, self.schedule().len() as u16].put(&mut out);
         out
     }
 
@@ -247,8 +291,8 @@ fn step_record(step: &StepSpec) -> Vec<u8> {
     out
 }
 
-/// `life` is the time of writing and of the last read; constants have none.
-fn tensor_record(out: &mut Vec<u8>, tensor: &TensorSpec, life: Option<(u16, u16)>, name: u32) {
+/// `life` is the time of writing and of the last read; constants have none. `kept` is 0 for all rows.
+fn tensor_record(out: &mut Vec<u8>, tensor: &TensorSpec, life: Option<(u16, u16)>, kept: u8, name: u32) {
     let mut dims = [1u32; MAX_RANK];
     for (d, &length) in dims.iter_mut().zip(&tensor.dims) {
         *d = length;
@@ -259,7 +303,7 @@ fn tensor_record(out: &mut Vec<u8>, tensor: &TensorSpec, life: Option<(u16, u16)
     tensor.quant.scale.put(out);
     tensor.quant.zero.put(out);
     [tensor.dtype as u8, tensor.dims.len() as u8].put(out);
-    u16::from(life.is_none()).put(out);
+    [u8::from(life.is_none()), kept].put(out);
     dims.put(out);
     name.put(out);
 }

@@ -125,7 +125,7 @@ fn header() {
         ("more inputs than tensors", |b| set(b, 36, &[255, 0]), 16, Reason::Header),
         ("no outputs", |b| set(b, 38, &[0, 0]), 16, Reason::Header),
         ("arena beyond i32", |b| set(b, 16, &[0, 0, 0, 0x80]), 16, Reason::Header),
-        ("reserved", |b| b[62] = 1, 16, Reason::Header),
+        ("schedule of odd length", |b| b[62] = 1, 16, Reason::Header),
         ("more states than tensors", |b| set(b, 60, &[99, 0]), 16, Reason::Header),
         ("tensors behind the end", |b| set(b, 20, &[0, 0, 1, 0]), 20, Reason::Section),
         ("tensors in the header", |b| set(b, 20, &[60, 0, 0, 0]), 20, Reason::Section),
@@ -518,7 +518,7 @@ fn every_reason_has_a_case() {
     let body = &body[..body.find("\n}").expect("its end")];
     let names = body.lines().skip(1).map(str::trim).filter(|l| !l.starts_with('/'));
     for name in names.map(|l| l.trim_end_matches(',').split('(').next().expect("a name")) {
-        let here = [include_str!("refusals.rs"), include_str!("states.rs")];
+        let here = [include_str!("refusals.rs"), include_str!("states.rs"), include_str!("lockstep.rs")];
         let here = here.iter().any(|file| file.contains(&format!("Reason::{name}")));
         assert!(here || name == "Scratch", "no case for Reason::{name}");
     }

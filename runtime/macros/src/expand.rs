@@ -63,6 +63,7 @@ fn program(model: &Model<'_>) -> TokenStream {
     operators.dedup();
     let operators = operators.iter().map(|name| format_ident!("{name}"));
     let most = model.steps().map(|step| step.inputs.len()).max().unwrap_or(0);
+    let lockstep = model.groups().next().is_some();
     let row_by_row = model.steps().any(|step| runs_into_its_input(model, &step));
     let states = model.states().map(|State { tensor, next, initial }| {
         let initial = match initial {
@@ -72,10 +73,11 @@ fn program(model: &Model<'_>) -> TokenStream {
         quote!(State { tensor: #tensor, next: #next, initial: #initial })
     });
     let (arena, inputs, outputs) = (model.arena_bytes(), model.inputs(), ids(&model.outputs()));
+    let schedule = Literal::byte_string(model.groups().bytes());
     quote! {
         static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
         static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed>::ROW ),* ]);
-        type Program = Included<#most, #row_by_row>;
+        type Program = Included<#most, #row_by_row, #lockstep>;
         static PROGRAM: Program = Included {
             arena: #arena,
             inputs: #inputs,
@@ -83,6 +85,7 @@ fn program(model: &Model<'_>) -> TokenStream {
             outputs: #outputs,
             tensors: &[ #(#tensors),* ],
             steps: &[ #(#steps),* ],
+            schedule: #schedule,
             constants: &CONSTANTS.0,
             columns: &COLUMNS,
         };
@@ -129,7 +132,7 @@ fn parameters(op: &Op) -> TokenStream {
 }
 
 fn tensor(tensor: &TensorInfo) -> TokenStream {
-    let TensorInfo { dtype, shape, quant, offset, constant, first, last, .. } = tensor;
+    let TensorInfo { dtype, shape, quant, offset, constant, kept, first, last, .. } = tensor;
     let dtype = format_ident!("{}", format!("{dtype:?}"));
     let dims = shape.dims();
     let (scale, zero) = (quant.scale, quant.zero);
@@ -140,6 +143,7 @@ fn tensor(tensor: &TensorInfo) -> TokenStream {
             quant: Quant { scale: #scale, zero: #zero },
             offset: #offset,
             constant: #constant,
+            kept: #kept,
             first: #first,
             last: #last,
             name: 0,
@@ -209,8 +213,26 @@ fn calls(model: &Model<'_>) -> TokenStream {
             }
         }
     });
-    quote! {
+    let session = quote! {
         #reset
+
+        /// The tables, for what drives them by other means.
+        pub fn program() -> &'static Program {
+            &PROGRAM
+        }
+
+        /// A session as the interpreter has them: hooks, runs in portions, inputs row by row.
+        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Program> {
+            const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
+            PROGRAM.session(&mut arena.0)
+        }
+    };
+    // An input that is fed by rows is never there as a whole.
+    if inputs.iter().any(|t| t.kept > 0) {
+        return session;
+    }
+    quote! {
+        #session
 
         /// One inference: copies the input into the arena, runs, and gives the output, which lies there.
         pub fn run<'a, const N: usize>(
@@ -233,17 +255,6 @@ fn calls(model: &Model<'_>) -> TokenStream {
         pub fn run_in_place<'a, const N: usize>(arena: &'a mut Arena<N>) -> #output_type {
             Self::session(arena).run();
             #output
-        }
-
-        /// The tables, for what drives them by other means.
-        pub fn program() -> &'static Program {
-            &PROGRAM
-        }
-
-        /// A session as the interpreter has them: hooks, runs in portions.
-        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Program> {
-            const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
-            PROGRAM.session(&mut arena.0)
         }
     }
 }

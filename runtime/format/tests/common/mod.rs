@@ -5,6 +5,7 @@
 
 pub(crate) mod annex;
 pub(crate) mod builder;
+pub(crate) mod lockstep;
 pub(crate) mod readme;
 pub(crate) mod streams;
 pub(crate) mod unsigned;
