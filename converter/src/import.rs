@@ -22,6 +22,7 @@ mod operators;
 mod pool;
 mod quantized;
 mod reduce;
+mod select;
 mod shape;
 mod shapes;
 

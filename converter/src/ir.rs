@@ -11,7 +11,7 @@ mod shape;
 mod tensor;
 
 pub use given::{Given, GivenLayer};
-pub use op::{Activation, Clamp, Op, Window};
+pub use op::{Activation, Blend, Clamp, Op, Window};
 pub(crate) use shape::{broadcast, infer};
 pub use tensor::{Tensor, is_permutation};
 

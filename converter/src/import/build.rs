@@ -100,7 +100,10 @@ impl<'a> Import<'a> {
         }
         let outcome = match operators::find(pb) {
             None => Err(None),
-            Some(_) if results.len() > 1 || pb.output.first().is_none_or(|o| o != results[0]) => {
+            Some(row)
+                if row.name != "Split"
+                    && (results.len() > 1 || pb.output.first().is_none_or(|o| o != results[0])) =>
+            {
                 Err(Some("only its first result can be used".to_owned()))
             }
             Some(row) => (row.lower)(self, &Call { name: name.clone(), pb }).map_err(Some),
@@ -203,6 +206,17 @@ impl<'a> Import<'a> {
         let name = call.pb.output.first().ok_or("it has no result")?;
         let output = self.define(name, &shape);
         self.push(call.name.clone(), op, inputs, output)
+    }
+
+    /// Adds the node that computes result `k` of several; nothing where the model does not name it.
+    pub(crate) fn emit_at(&mut self, call: &Call<'a>, k: usize, op: Op, inputs: &[ValueId]) -> Lowered {
+        let Some(name) = call.pb.output.get(k).filter(|n| !n.is_empty()) else { return Ok(()) };
+        let shape = self.facts.get(name).and_then(|f| f.shape.clone());
+        let shape =
+            shape.filter(|s| !s.contains(&0)).ok_or("the shapes of its results could not be inferred")?;
+        let output = self.define(name, &shape);
+        let node = if k == 0 { call.name.clone() } else { self.unique(&format!("{}_{k}", call.name)) };
+        self.push(node, op, inputs, output)
     }
 
     /// Adds a node for an intermediate result that has no name in the file.

@@ -3,7 +3,7 @@
 
 use super::attributes::Call;
 use super::build::{Import, Lowered};
-use super::{conv, dense, elementwise, pool, reduce, shape};
+use super::{conv, dense, elementwise, pool, reduce, select, shape};
 use tract_onnx::pb::NodeProto;
 
 /// A supported operator.
@@ -35,12 +35,13 @@ pub(crate) static OPERATORS: &[Row] = operators! {
     Constant shape::constant_only, "";
     ConstantOfShape shape::constant_only, "only where constant";
     Conv conv::conv, "1-D and 2-D, constant weights; any stride, dilation, padding and groups";
+    DepthToSpace select::depth_to_space, "";
     Div elementwise::div, "with broadcasting";
     Dropout shape::identity, "removed";
     Elu elementwise::elu, "";
     Expand shape::constant_only, "only where constant";
     Flatten shape::reshape, "";
-    Gather shape::constant_only, "only where constant";
+    Gather select::gather, "constant indices";
     Gemm dense::gemm, "`transA` = 0, constant B";
     GlobalAveragePool pool::global_average, "1-D and 2-D";
     GlobalMaxPool pool::global_max, "1-D and 2-D";
@@ -58,10 +59,13 @@ pub(crate) static OPERATORS: &[Row] = operators! {
     ReduceSum reduce::sum, "over height and width";
     Relu elementwise::relu, "";
     Reshape shape::reshape, "constant shape";
+    Resize select::resize, "height and width of an image; nearest or linear, without antialiasing";
     Shape shape::constant_only, "only where constant";
     Sigmoid elementwise::sigmoid, "";
-    Slice shape::constant_only, "only where constant";
+    Slice select::slice, "constant bounds; steps may be negative";
     Softmax reduce::softmax, "one axis; before operator set 13 the axis must be the last with more than one element";
+    SpaceToDepth select::space_to_depth, "";
+    Split select::split, "constant sizes";
     Squeeze shape::reshape, "";
     Sub elementwise::sub, "with broadcasting";
     Sum elementwise::sum, "with broadcasting";

@@ -129,6 +129,17 @@ impl Clamp {
     }
 }
 
+/// Two rows or columns of an image and the share of the second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Blend {
+    /// The first.
+    pub near: usize,
+    /// The second.
+    pub far: usize,
+    /// 0 for the first alone, 1 for the second.
+    pub share: f32,
+}
+
 /// What a node computes. Every operator has exactly one output.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -180,6 +191,29 @@ pub enum Op {
         /// Whether the axis stays, with extent 1.
         keepdims: bool,
     },
+    /// Parts of each axis at regular steps; all indices exist.
+    Slice {
+        /// First index, per axis.
+        begin: Vec<usize>,
+        /// From one index to the next, per axis; may be negative.
+        steps: Vec<i64>,
+        /// Number of indices, per axis.
+        counts: Vec<usize>,
+    },
+    /// Slices along an axis in the order of a list.
+    Gather {
+        /// The axis.
+        axis: usize,
+        /// The slices.
+        indices: Vec<usize>,
+    },
+    /// An image at another size: each pixel a mixture of two rows and two columns.
+    Resize {
+        /// One per output row.
+        rows: Vec<Blend>,
+        /// One per output column.
+        cols: Vec<Blend>,
+    },
     /// Joins all inputs along an axis.
     Concat {
         /// The axis that grows.
@@ -222,6 +256,9 @@ impl Op {
             Op::Activation(a) => a.name(),
             Op::Softmax { .. } => "Softmax",
             Op::ArgMax { .. } => "ArgMax",
+            Op::Slice { .. } => "Slice",
+            Op::Gather { .. } => "Gather",
+            Op::Resize { .. } => "Resize",
             Op::Concat { .. } => "Concat",
             Op::Pad { .. } => "Pad",
             Op::Reshape => "Reshape",
@@ -278,6 +315,9 @@ impl fmt::Display for Op {
             Op::Softmax { axis } | Op::ArgMax { axis, .. } | Op::Concat { axis } => {
                 write!(f, "{} axis {axis}", self.name())
             }
+            Op::Slice { begin, steps, counts } => write!(f, "Slice {counts:?} from {begin:?} by {steps:?}"),
+            Op::Gather { axis, indices } => write!(f, "Gather axis {axis} {indices:?}"),
+            Op::Resize { rows, cols } => write!(f, "Resize to {} x {}", rows.len(), cols.len()),
             Op::Pad { before, after, value } => write!(f, "Pad {before:?} {after:?} with {value}"),
             _ => f.write_str(self.name()),
         }

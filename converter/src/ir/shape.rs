@@ -3,7 +3,7 @@
 //! Used by `ir/check.rs` to prove a graph and by passes to build one. An `Err` says in words what
 //! does not fit.
 
-use super::{Graph, Layout, Node, Op, Window, is_permutation};
+use super::{Blend, Graph, Layout, Node, Op, Window, is_permutation};
 
 type Shape = Result<Vec<usize>, String>;
 
@@ -33,6 +33,9 @@ pub(crate) fn infer(graph: &Graph, node: &Node) -> Shape {
         Op::Activation(_) | Op::Identity => Ok(x.to_vec()),
         Op::Softmax { axis } => axis_of(x, *axis).map(|_| x.to_vec()),
         Op::ArgMax { axis, keepdims } => arg_max(x, *axis, *keepdims),
+        Op::Slice { begin, steps, counts } => slice(x, begin, steps, counts),
+        Op::Gather { axis, indices } => gather(x, *axis, indices),
+        Op::Resize { rows, cols } => resize(graph.layout, x, rows, cols),
         Op::Concat { axis } => concat(&shapes, *axis),
         Op::Pad { before, after, .. } => pad(x, before, after),
         Op::Reshape => reshape(x, graph.shape(node.output)),
@@ -129,6 +132,41 @@ fn arg_max(x: &[usize], axis: usize, keepdims: bool) -> Shape {
         out.remove(axis);
     }
     Ok(out)
+}
+
+fn slice(x: &[usize], begin: &[usize], steps: &[i64], counts: &[usize]) -> Shape {
+    let inside = |d: usize| {
+        let last = counts[d].checked_sub(1)? as i64;
+        let last = i64::try_from(begin[d]).ok()?.checked_add(last.checked_mul(steps[d])?)?;
+        (begin[d] < x[d] && (0..x[d] as i64).contains(&last)).then_some(())
+    };
+    let fits = [begin.len(), steps.len(), counts.len()] == [x.len(); 3];
+    match fits && (0..x.len()).all(|d| inside(d).is_some()) {
+        true => Ok(counts.to_vec()),
+        false => Err(format!("{counts:?} from {begin:?} by {steps:?} is no part of {x:?}")),
+    }
+}
+
+fn gather(x: &[usize], axis: usize, indices: &[usize]) -> Shape {
+    let length = axis_of(x, axis)?;
+    if indices.iter().any(|&i| i >= length) || indices.is_empty() {
+        return Err(format!("{indices:?} of axis {axis} of {x:?}"));
+    }
+    let mut out = x.to_vec();
+    out[axis] = indices.len();
+    Ok(out)
+}
+
+fn resize(layout: Layout, x: &[usize], rows: &[Blend], cols: &[Blend]) -> Shape {
+    let [n, c, height, width] = image(layout, x)?;
+    let fits = |blends: &[Blend], length: usize| {
+        let good = |b: &Blend| b.near < length && b.far < length && (0.0..=1.0).contains(&b.share);
+        !blends.is_empty() && blends.iter().all(good)
+    };
+    match fits(rows, height) && fits(cols, width) {
+        true => Ok(of_image(layout, [n, c, rows.len(), cols.len()])),
+        false => Err(format!("rows and columns outside of {x:?}")),
+    }
 }
 
 fn concat(shapes: &[&[usize]], axis: usize) -> Shape {

@@ -100,6 +100,15 @@ pub(super) fn is_pure(op: &Op) -> bool {
             | Op::Requantize(_)
             | Op::Resize(_)
             | Op::FlipSign(_)
+            | Op::StridedCopy(_)
+            | Op::Gather(_)
+            | Op::Maximum(_)
+            | Op::Minimum(_)
+            | Op::Prelu(_)
+            | Op::TransposeConv2d(_)
+            | Op::L2Norm(_)
+            | Op::TopK(_)
+            | Op::Cast(_)
     )
 }
 

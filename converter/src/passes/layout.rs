@@ -182,6 +182,12 @@ fn mapped(op: &Op) -> Op {
     match op {
         Op::Softmax { axis } => Op::Softmax { axis: TO_NCHW[*axis] },
         Op::ArgMax { axis, keepdims } => Op::ArgMax { axis: TO_NCHW[*axis], keepdims: *keepdims },
+        Op::Slice { begin, steps, counts } => Op::Slice {
+            begin: permuted(begin),
+            steps: TO_NHWC.iter().map(|&a| steps[a]).collect(),
+            counts: permuted(counts),
+        },
+        Op::Gather { axis, indices } => Op::Gather { axis: TO_NCHW[*axis], indices: indices.clone() },
         Op::Concat { axis } => Op::Concat { axis: TO_NCHW[*axis] },
         Op::Pad { before, after, value } => {
             Op::Pad { before: permuted(before), after: permuted(after), value: *value }

@@ -73,7 +73,9 @@ impl Classes {
 
 /// Operators that move or choose values keep the scale.
 fn keeps_scale(op: &Op) -> bool {
-    matches!(op, Op::MaxPool(_) | Op::Reshape | Op::Transpose { .. } | Op::Pad { .. } | Op::Identity)
+    let moves = matches!(op, Op::Slice { .. } | Op::Gather { .. } | Op::Resize { .. });
+    moves
+        || matches!(op, Op::MaxPool(_) | Op::Reshape | Op::Transpose { .. } | Op::Pad { .. } | Op::Identity)
         || matches!(op, Op::AveragePool(w) if w.pads != [0; 4])
 }
 

@@ -90,11 +90,22 @@ impl Model {
         output: &str,
         attribute: &[AttributeProto],
     ) -> &mut Self {
+        self.nodes(op, inputs, &[output], attribute)
+    }
+
+    /// A node with several outputs, named after the first.
+    pub(crate) fn nodes(
+        &mut self,
+        op: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attribute: &[AttributeProto],
+    ) -> &mut Self {
         let node = NodeProto {
             op_type: op.into(),
-            name: format!("n_{output}"),
+            name: format!("n_{}", outputs[0]),
             input: inputs.iter().map(|&s| s.into()).collect(),
-            output: vec![output.into()],
+            output: outputs.iter().map(|&s| s.into()).collect(),
             attribute: attribute.to_vec(),
             ..Default::default()
         };

@@ -246,6 +246,67 @@ fn joins_and_padding() {
 }
 
 #[test]
+fn parts() {
+    for (starts, ends, axes, steps) in [
+        (&[1i64, 0][..], &[4i64, 2][..], &[2i64, 1][..], &[1i64, 1][..]),
+        (&[-1, 3], &[-9, 1], &[3, 2], &[-2, -1]),
+        (&[0], &[i64::MAX], &[-2], &[3]),
+        (&[1, 0, 0, 1], &[2, 9, 9, 9], &[0, 1, 2, 3], &[1, 2, 2, 2]),
+    ] {
+        let mut m = Model::new(13);
+        m.input("x", &[2, 3, 5, 6]).integers("s", starts).integers("e", ends).integers("a", axes);
+        same(&m.integers("t", steps).node("Slice", &["x", "s", "e", "a", "t"], "y", &[]).output("y").bytes());
+    }
+    unary(9, "Slice", &[3, 7], &[ints("starts", &[1, -4]), ints("ends", &[3, -1])]);
+    for (axis, sizes) in [(1, &[1i64, 2, 3][..]), (-1, &[2, 2]), (0, &[2])] {
+        let mut m = Model::new(13);
+        m.input("x", &[2, 6, 3, 4]).integers("sizes", sizes);
+        let names: Vec<String> = (0..sizes.len()).map(|k| format!("y{k}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        m.nodes("Split", &["x", "sizes"], &names, &[int("axis", axis)]);
+        names.iter().for_each(|y| {
+            m.output(y);
+        });
+        same(&m.bytes());
+    }
+    // The last of three parts alone is read.
+    let mut m = Model::new(11);
+    m.input("x", &[1, 6, 3, 4]).nodes("Split", &["x"], &["a", "b", "c"], &[int("axis", 1)]);
+    same(&m.node("Relu", &["c"], "y", &[]).output("y").bytes());
+    for (indices, axis) in [(&[2i64, 0, 1][..], 1), (&[0, 2, 4], -1), (&[3, 3, -1], 2)] {
+        let mut m = Model::new(13);
+        m.input("x", &[1, 3, 4, 5]).integers("i", indices);
+        same(&m.node("Gather", &["x", "i"], "y", &[int("axis", axis)]).output("y").bytes());
+    }
+}
+
+#[test]
+fn images_at_another_size() {
+    for (mode, grid, extra) in [
+        ("nearest", "asymmetric", "floor"),
+        ("nearest", "half_pixel", "round_prefer_floor"),
+        ("linear", "half_pixel", "floor"),
+        ("linear", "align_corners", "floor"),
+        ("linear", "asymmetric", "floor"),
+    ] {
+        for to in [[8, 10], [3, 7], [4, 5]] {
+            let mut m = Model::new(13);
+            m.input("x", &[1, 3, 4, 5]).integers("sizes", &[1, 3, to[0], to[1]]).floats("none", &[0], &[]);
+            let attributes = [
+                text("mode", mode),
+                text("coordinate_transformation_mode", grid),
+                text("nearest_mode", extra),
+            ];
+            m.node("Resize", &["x", "none", "none", "sizes"], "y", &attributes);
+            same(&m.output("y").bytes());
+        }
+    }
+    unary(13, "DepthToSpace", &[1, 12, 2, 3], &[int("blocksize", 2)]);
+    unary(13, "DepthToSpace", &[1, 12, 2, 3], &[int("blocksize", 2), text("mode", "CRD")]);
+    unary(13, "SpaceToDepth", &[2, 3, 4, 6], &[int("blocksize", 2)]);
+}
+
+#[test]
 fn shape_arithmetic_leaves_nothing() {
     // What PyTorch writes for x.view(x.size(0), -1), and a Cast of it.
     let mut m = Model::new(13);
@@ -270,7 +331,7 @@ fn constants_beyond_tracts_limit_are_folded() {
 #[test]
 fn every_row_of_the_table_has_a_test_here() {
     let source = include_str!("operators.rs");
-    let constant_only = ["Constant", "ConstantOfShape", "Expand", "Slice"];
+    let constant_only = ["Constant", "ConstantOfShape", "Expand"];
     for (name, _) in import::supported() {
         let tested = source.contains(&format!("\"{name}\"")) || constant_only.contains(&name);
         assert!(tested || name == "BatchNormalization", "{name}");

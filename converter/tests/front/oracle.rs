@@ -66,6 +66,24 @@ fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
         Op::Activation(f) => x[0].mapv(|v| f.eval(v)),
         Op::Softmax { axis } => softmax(x[0], *axis),
         Op::ArgMax { axis, keepdims } => arg_max(x[0], *axis, *keepdims),
+        Op::Slice { begin, steps, counts } => {
+            let at = |i: &IxDyn| -> Vec<usize> {
+                let from = |d: usize| (begin[d] as i64 + i[d] as i64 * steps[d]) as usize;
+                (0..counts.len()).map(from).collect()
+            };
+            T::from_shape_fn(IxDyn(counts), |i| x[0][IxDyn(&at(&i))])
+        }
+        Op::Gather { axis, indices } => x[0].select(Axis(*axis), indices),
+        Op::Resize { rows, cols } => image(&|i| {
+            let shape = [i.shape()[0], i.shape()[1], rows.len(), cols.len()];
+            let mix = |a: f32, b: f32, share: f32| a * (1.0 - share) + b * share;
+            T::from_shape_fn(IxDyn(&shape), |at| {
+                let (row, col) = (rows[at[2]], cols[at[3]]);
+                let line =
+                    |y: usize| mix(i[[at[0], at[1], y, col.near]], i[[at[0], at[1], y, col.far]], col.share);
+                mix(line(row.near), line(row.far), row.share)
+            })
+        }),
         Op::Concat { axis } => {
             let views: Vec<_> = x.iter().map(|t| t.view()).collect();
             ndarray::concatenate(Axis(*axis), &views).unwrap()

@@ -1,7 +1,7 @@
 //! The whole way to int8 for every operator: each step of the produced bytes is close to what tract computes in float, and
 //! all instruction sets agree.
 
-use crate::builder::{Model, Random, float, int, ints};
+use crate::builder::{Model, Random, float, int, ints, text};
 use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
 use mote_converter::import::InputShapes;
@@ -181,6 +181,21 @@ fn layouts() {
     m.node("Sigmoid", &["a"], "b", &[]).node("LeakyRelu", &["a"], "c", &[float("alpha", 0.1)]);
     m.node("Concat", &["x", "b", "c", "a"], "y", &[int("axis", 1)]).output("y");
     close(&m, &[1, 3, 5, 5], 26.0);
+}
+
+#[test]
+fn parts_and_sizes() {
+    // A channel shuffle as ShuffleNet has it: halves, every second channel, twice the size.
+    let mut m = Model::new(13);
+    m.input("x", &[1, 6, 4, 5]).weights("w", &[6, 6, 1, 1]).node("Conv", &["x", "w"], "c", &[]);
+    m.nodes("Split", &["c"], &["a", "b"], &[int("axis", 1)]).integers("i", &[2, 0, 0]);
+    m.node("Gather", &["b", "i"], "g", &[int("axis", 1)]).node("Concat", &["a", "g"], "j", &[int("axis", 1)]);
+    m.integers("s", &[5]).integers("e", &[-9]).integers("axis", &[1]).integers("step", &[-2]);
+    m.node("Slice", &["j", "s", "e", "axis", "step"], "t", &[]);
+    m.floats("none", &[0], &[]).floats("by", &[4], &[1.0, 1.0, 2.0, 2.0]);
+    m.node("Resize", &["t", "none", "by"], "l", &[text("mode", "linear")]);
+    m.node("Resize", &["l", "none", "by"], "y", &[text("mode", "nearest"), text("nearest_mode", "floor")]);
+    close(m.output("y"), &[1, 6, 4, 5], 26.0);
 }
 
 #[test]

@@ -15,9 +15,12 @@ pub(crate) mod zoo;
 use builder::Builder;
 use mote_format::{AlignedBytes, StepSpec};
 
+/// A golden file's name and its model.
+type Named = (&'static str, fn() -> Builder);
+
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [(&str, fn() -> Builder); 4] = [
+pub(crate) const MODELS: [Named; 4] = [
     ("v1", zoo::zoo),
     ("v1-uint8", unsigned::unsigned),
     ("v1-annex", annex::annex),
