@@ -37,11 +37,16 @@ impl Flow {
     }
 }
 
+/// Whether an operator works on pairs of elements, where an input of one channel repeats.
+fn in_pairs(op: &Op) -> bool {
+    matches!(op, Op::Add(_) | Op::Mul(_) | Op::Maximum(_) | Op::Minimum(_))
+}
+
 /// Whether the only channel of input `i` stands for every channel of the output.
 pub(super) fn repeats(program: &Program, k: usize, i: usize) -> bool {
     let step = &program.steps[k];
     let (from, to) = (program.shape(step.inputs[i]).channels(), program.output(k).shape.channels());
-    matches!(step.op, Op::Add(_) | Op::Mul(_)) && from == 1 && to > 1
+    in_pairs(&step.op) && from == 1 && to > 1
 }
 
 /// The sources of output `y` in input `i`.
@@ -52,8 +57,8 @@ fn sources(program: &Program, step: &Step, y: usize, i: usize) -> Option<Sources
     match step.op {
         Op::MaxPool2d(_) | Op::AvgPool2d(_) | Op::SumPool2d(_) | Op::Resize(_) => same(),
         Op::Lut(_) | Op::Clamp(_) | Op::Requantize(_) | Op::Dequantize(_) | Op::FlipSign(_) => same(),
-        Op::Add(_) | Op::Mul(_) if from == 1 => Some(vec![Some(0); to]),
-        Op::Add(_) | Op::Mul(_) => same(),
+        op if in_pairs(&op) && from == 1 => Some(vec![Some(0); to]),
+        op if in_pairs(&op) => same(),
         Op::Reshape(_) => to.is_multiple_of(from).then(|| (0..to).map(|o| Some(o % from)).collect()),
         Op::Transpose(p) => {
             let last = y.rank().checked_sub(1)?;
@@ -70,46 +75,6 @@ fn sources(program: &Program, step: &Step, y: usize, i: usize) -> Option<Sources
         Op::Concat(_) => same(),
         _ => None,
     }
-}
-
-/// Whether a step does nothing but write its output, so that it can go when nobody reads that.
-pub(super) fn is_pure(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Conv2d(_)
-            | Op::Conv2dAsymmetric(_)
-            | Op::DepthwiseConv2d(_)
-            | Op::DepthwiseConv2dAsymmetric(_)
-            | Op::FullyConnected(_)
-            | Op::FullyConnectedAsymmetric(_)
-            | Op::MaxPool2d(_)
-            | Op::AvgPool2d(_)
-            | Op::SumPool2d(_)
-            | Op::Add(_)
-            | Op::Mul(_)
-            | Op::Concat(_)
-            | Op::Pad(_)
-            | Op::Reshape(_)
-            | Op::Transpose(_)
-            | Op::Lut(_)
-            | Op::Clamp(_)
-            | Op::Softmax(_)
-            | Op::ArgMax(_)
-            | Op::Quantize(_)
-            | Op::Dequantize(_)
-            | Op::Requantize(_)
-            | Op::Resize(_)
-            | Op::FlipSign(_)
-            | Op::StridedCopy(_)
-            | Op::Gather(_)
-            | Op::Maximum(_)
-            | Op::Minimum(_)
-            | Op::Prelu(_)
-            | Op::TransposeConv2d(_)
-            | Op::L2Norm(_)
-            | Op::TopK(_)
-            | Op::Cast(_)
-    )
 }
 
 /// The arena tensors that a step reads, with the position of each among its inputs.

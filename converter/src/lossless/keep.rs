@@ -4,7 +4,7 @@
 //!
 //! A channel that is kept without need may hold anything inside its interval, and so may whatever is computed from it.
 
-use super::flow::{Flow, is_pure, reads, repeats};
+use super::flow::{Flow, reads, repeats};
 use super::interval::Interval;
 use crate::program::Program;
 
@@ -22,9 +22,8 @@ impl Keep {
         let needed = needed(program, flows, ranges);
         let mut roots = needed.clone();
         roots[..program.given()].iter_mut().for_each(|channels| channels.fill(true));
-        let mut live: Vec<bool> = (0..program.steps.len())
-            .map(|k| needed[program.given() + k].contains(&true) || !is_pure(&program.steps[k].op))
-            .collect();
+        let mut live: Vec<bool> =
+            (0..program.steps.len()).map(|k| needed[program.given() + k].contains(&true)).collect();
         // A step that stays wants at least one channel of each input, whose step then stays as well.
         loop {
             let kept = tie(program, flows, &live, &roots);
@@ -49,7 +48,7 @@ impl Keep {
 
     /// Whether step `k` stays.
     pub(super) fn live(&self, program: &Program, k: usize) -> bool {
-        self.kept[program.given() + k].contains(&true) || !is_pure(&program.steps[k].op)
+        self.kept[program.given() + k].contains(&true)
     }
 
     /// The channels of tensor `t` that stay.
@@ -74,7 +73,7 @@ fn needed(program: &Program, flows: &[Flow], ranges: &[Vec<Interval>]) -> Vec<Ve
         for (i, x) in reads(step) {
             match &flows[k] {
                 Flow::Whole => {
-                    if needed[y].contains(&true) || !is_pure(&step.op) {
+                    if needed[y].contains(&true) {
                         needed[x].fill(true);
                     }
                 }

@@ -89,6 +89,9 @@ impl Facts<'_> {
                 let at = |i: usize, x: Interval| x.plus(Interval::one(-self.zero(i)));
                 self.pairs(|a, b| at(0, a).times(at(1, b)).requantized(&output, p.scale))
             }
+            Op::Maximum(_) => self.pairs(|a, b| Interval::new(a.low.max(b.low), a.high.max(b.high))),
+            Op::Minimum(_) => self.pairs(|a, b| Interval::new(a.low.min(b.low), a.high.min(b.high))),
+            Op::StridedCopy(_) | Op::Gather(_) => self.union_of_all(),
             Op::Concat(p) => self.concat(p.axis.into()),
             Op::Pad(p) => {
                 let (x, rank) = (self.x(0)?, y.shape.rank());

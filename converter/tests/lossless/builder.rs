@@ -5,8 +5,9 @@ use mote_converter::plan::plan;
 use mote_converter::program::{Operand, Program, State, Step, Tensor};
 use mote_format::{
     Add, AlignedBytes, AvgPool2d, Clamp, Concat, Conv2d, Conv2dAsymmetric, DType, DepthwiseConv2d,
-    DepthwiseConv2dAsymmetric, FullyConnected, FullyConnectedAsymmetric, Lut, MaxPool2d, Mul, Op, Pad, Pads,
-    Quant, Requant, Requantize, Reshape, Rounding, Scale, Shape, Stride, SumPool2d, Transpose,
+    DepthwiseConv2dAsymmetric, FullyConnected, FullyConnectedAsymmetric, Lut, MaxPool2d, Maximum, Minimum,
+    Mul, Op, Pad, Pads, Quant, Requant, Requantize, Reshape, Rounding, Scale, Shape, Stride, SumPool2d,
+    Transpose,
 };
 use mote_kernels::quant::scale_of;
 use mote_kernels::table::Kernels;
@@ -257,6 +258,12 @@ impl Net {
         let op = Mul { scale: scale_of(0.02), round: Rounding::Single, min: -128, max: 127 };
         let dims = self.dims(a);
         self.push(Op::Mul(op), &[Operand::Arena(a), b], &dims)
+    }
+
+    pub(crate) fn extreme(&mut self, a: usize, b: Operand) -> usize {
+        let op = if self.random.once_in(2) { Op::Maximum(Maximum {}) } else { Op::Minimum(Minimum {}) };
+        let dims = self.dims(a);
+        self.push(op, &[Operand::Arena(a), b], &dims)
     }
 
     /// A constant operand.

@@ -89,6 +89,7 @@ fn padding_holds_the_zero_point_and_no_other_constant() {
 fn both_inputs_of_a_sum_lose_the_same_channels() {
     assert_eq!(channels(&network(|net, a, b| net.add(a, Operand::Arena(b)))), [4, 5, 5, 5, 5]);
     assert_eq!(channels(&network(|net, a, b| net.mul(a, Operand::Arena(b)))), [4, 5, 5, 5, 5]);
+    assert_eq!(channels(&network(|net, a, b| net.extreme(a, Operand::Arena(b)))), [4, 5, 5, 5, 5]);
     let constant = |net: &mut Net, a: usize, dims: &[usize]| {
         let c = net.constant(dims);
         net.add(a, c)

@@ -38,7 +38,7 @@ fn network(seed: u64) -> Program {
         let channels = net.channels(x);
         let wide = net.dims(x)[1] >= 3 && channels <= 12;
         let pad = net.random.below(2) as u16;
-        let y = match net.random.below(15) {
+        let y = match net.random.below(16) {
             0..=2 => {
                 let outputs = 1 + net.random.below(8);
                 net.conv(x, outputs, (1, 1, 0), plant(outputs, channels))
@@ -61,6 +61,7 @@ fn network(seed: u64) -> Program {
                 net.pad(x, pad, both)
             }
             11 if wide => net.concat(&[x, other]),
+            15 => net.extreme(x, Operand::Arena(other)),
             12 => net.clamp(x, -90, 100),
             13 => net.lut(x),
             14 => {
@@ -89,7 +90,7 @@ fn network(seed: u64) -> Program {
 #[test]
 fn random_networks_return_the_same() {
     let mut smaller = 0;
-    for seed in 0..40 {
+    for seed in 0..25 {
         let program = network(seed);
         let (small, removed) = same(&program, seed, 24);
         let size = |p: &Program| p.tensors.iter().map(|t| t.bytes()).sum::<usize>();
@@ -98,5 +99,5 @@ fn random_networks_return_the_same() {
         let (again, more) = optimise(&small).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(size(&again), size(&small), "seed {seed}, once more: {more:#?}");
     }
-    assert!(smaller > 25, "only {smaller} networks got smaller");
+    assert!(smaller > 15, "only {smaller} networks got smaller");
 }
