@@ -9,7 +9,7 @@ pub(crate) fn outputs(model: &Path, inputs: &[Vec<f32>]) -> Option<Vec<Vec<f32>>
     let python = std::env::var_os("MOTE_PYTHON").unwrap_or_else(|| "python3".into());
     let present = Command::new(&python).args(["-c", "import onnxruntime, numpy"]).output();
     if !present.is_ok_and(|done| done.status.success()) {
-        let why = "pip install onnxruntime, and name the interpreter in MOTE_PYTHON";
+        let why = "pip install -r tests/peers/requirements.txt, and name the interpreter in MOTE_PYTHON";
         eprintln!("skipped: {} has no ONNX Runtime ({why})", python.display());
         return None;
     }
