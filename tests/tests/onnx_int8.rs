@@ -21,6 +21,7 @@ fn converted(path: &Path) -> AlignedBytes {
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
         labels: Vec::new(),
+        memory: Default::default(),
         progress: Progress::Hidden,
     };
     convert(path, &options).unwrap_or_else(|e| panic!("{e}")).bytes
