@@ -1,6 +1,7 @@
 //! The lossless optimiser: the same bits for every input, and what was planted is found.
 
 mod builder;
+mod plans;
 mod planted;
 mod random;
 
