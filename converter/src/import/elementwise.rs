@@ -109,6 +109,12 @@ pub(crate) fn div<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     im.emit(call, Op::Mul, &[a, b])
 }
 
+/// PRelu.
+pub(crate) fn prelu<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
+    let operands = operands(im, call)?;
+    im.emit(call, Op::PRelu, &operands)
+}
+
 /// Neg.
 pub(crate) fn neg<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     let x = im.operand(call, 0)?;

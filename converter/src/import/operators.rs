@@ -53,6 +53,7 @@ pub(crate) static OPERATORS: &[Row] = operators! {
     MaxPool pool::max, "1-D and 2-D; `ceil_mode` where padding can express it; no indices";
     Mul elementwise::mul, "with broadcasting";
     Neg elementwise::neg, "";
+    PRelu elementwise::prelu, "slopes constant or computed, repeated over the input";
     Pad shape::pad, "constant mode, constant amounts for all axes";
     ReduceMax reduce::max, "over height and width";
     ReduceMean reduce::mean, "over height and width";

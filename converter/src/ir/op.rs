@@ -177,6 +177,8 @@ pub enum Op {
     Mul,
     /// `a / b`, with broadcasting; only where b is computed, otherwise it became `Mul`.
     Div,
+    /// `a` where it is not below 0, `a · b` elsewhere; `b` repeats over `a`.
+    PRelu,
     /// An element-wise function.
     Activation(Activation),
     /// Normalised exponentials along an axis.
@@ -253,6 +255,7 @@ impl Op {
             Op::Sub => "Sub",
             Op::Mul => "Mul",
             Op::Div => "Div",
+            Op::PRelu => "PRelu",
             Op::Activation(a) => a.name(),
             Op::Softmax { .. } => "Softmax",
             Op::ArgMax { .. } => "ArgMax",
@@ -272,7 +275,7 @@ impl Op {
         match self {
             Op::Conv { .. } | Op::FullyConnected => (2, 3),
             Op::BatchNorm { .. } => (5, 5),
-            Op::Add | Op::Sub | Op::Mul | Op::Div => (2, 2),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::PRelu => (2, 2),
             Op::Concat { .. } => (1, usize::MAX),
             _ => (1, 1),
         }

@@ -30,6 +30,9 @@ pub(crate) fn infer(graph: &Graph, node: &Node) -> Shape {
         Op::Add | Op::Sub | Op::Mul | Op::Div => {
             broadcast(x, shapes[1]).ok_or_else(|| format!("{x:?} and {:?} do not broadcast", shapes[1]))
         }
+        Op::PRelu => broadcast(x, shapes[1])
+            .filter(|shape| shape == x)
+            .ok_or_else(|| format!("its slopes of shape {:?} do not repeat over {x:?}", shapes[1])),
         Op::Activation(_) | Op::Identity => Ok(x.to_vec()),
         Op::Softmax { axis } => axis_of(x, *axis).map(|_| x.to_vec()),
         Op::ArgMax { axis, keepdims } => arg_max(x, *axis, *keepdims),

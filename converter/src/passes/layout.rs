@@ -83,7 +83,7 @@ impl Relayout<'_> {
         match &node.op {
             Op::Reshape => self.in_old_order(node),
             Op::ArgMax { axis, keepdims: false } if *axis != 1 => self.in_old_order(node),
-            Op::Add | Op::Sub | Op::Mul | Op::Div if rank > 4 => self.in_old_order(node),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::PRelu if rank > 4 => self.in_old_order(node),
             op => {
                 let images = rank == 4 || self.old.shape(node.inputs[0]).len() == 4;
                 let op = if images { mapped(op) } else { op.clone() };

@@ -61,6 +61,7 @@ impl<'g> Lowering<'g> {
             Op::Add => self.add(node, 1.0),
             Op::Sub => self.add(node, -1.0),
             Op::Mul => self.mul(node),
+            Op::PRelu => self.prelu(node),
             Op::Activation(a) => self.activation(node, *a),
             Op::Softmax { axis } => self.softmax(node, *axis),
             Op::ArgMax { axis, .. } => self.arg_max(node, *axis),

@@ -143,6 +143,18 @@ fn functions_of_one_argument() {
 }
 
 #[test]
+fn slopes_of_prelu() {
+    for slopes in [&[3, 1, 1][..], &[1], &[1, 1, 4, 5], &[3, 4, 5]] {
+        let mut m = Model::new(16);
+        m.input("x", &[1, 3, 4, 5]).weights("s", slopes).node("PRelu", &["x", "s"], "y", &[]);
+        same(&m.output("y").bytes());
+    }
+    let mut m = Model::new(16);
+    m.input("x", &[2, 6]).weights("s", &[6]).node("PRelu", &["x", "s"], "y", &[]);
+    same(&m.output("y").bytes());
+}
+
+#[test]
 fn functions_of_two_arguments() {
     for op in ["Add", "Sub", "Mul", "Div"] {
         for (a, b) in

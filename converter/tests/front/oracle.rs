@@ -63,6 +63,7 @@ fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
         Op::Sub => binary(x, shape, |a, b| a - b),
         Op::Mul => binary(x, shape, |a, b| a * b),
         Op::Div => binary(x, shape, |a, b| a / b),
+        Op::PRelu => binary(x, shape, |a, b| if a < 0.0 { a * b } else { a }),
         Op::Activation(f) => x[0].mapv(|v| f.eval(v)),
         Op::Softmax { axis } => softmax(x[0], *axis),
         Op::ArgMax { axis, keepdims } => arg_max(x[0], *axis, *keepdims),

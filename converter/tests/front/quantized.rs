@@ -67,6 +67,10 @@ fn functions_of_one_value() {
         m.input("x", &[1, 4, 5, 6]).node(op, &["x"], "y", &[]).output("y");
         close(&m, &[1, 4, 5, 6], 30.0);
     }
+    let mut m = Model::new(16);
+    m.input("x", &[1, 4, 5, 6]).floats("s", &[4, 1, 1], &[0.3, -1.5, 0.0, 1.2]);
+    m.node("PRelu", &["x", "s"], "y", &[]).output("y");
+    close(&m, &[1, 4, 5, 6], 30.0);
     let mut m = Model::new(13);
     m.input("x", &[1, 4, 5, 6]).floats("lo", &[], &[-0.7]).floats("hi", &[], &[1.1]);
     m.node("Clip", &["x", "lo", "hi"], "y", &[]).output("y");

@@ -6,7 +6,9 @@ use crate::ir::{Activation, Node};
 use crate::program::{Operand, Tensor};
 use crate::quantize::params::Range;
 use crate::quantize::weights::{i8s, multiplier};
-use mote_format::{Add, ArgMax, DType, Lut, Mul, Op as Kernel, Quant, Reshape, Rounding, Shape, Softmax};
+use mote_format::{
+    Add, ArgMax, DType, Lut, Mul, Op as Kernel, Prelu, Quant, Reshape, Rounding, Shape, Softmax,
+};
 use mote_kernels::quant::{dequantize, quantize, scale_of};
 
 /// Bits by which the inputs of a sum are widened before they are brought to one scale.
@@ -41,6 +43,16 @@ impl Lowering<'_> {
         let round = self.round();
         let scale = multiplier(round, f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
         self.push(node, Kernel::Mul(Mul { scale, round, min, max }), &[a, b])
+    }
+
+    pub(super) fn prelu(&mut self, node: &Node) -> Result<()> {
+        let (x, from) = self.operand(node, 0)?;
+        let (slopes, unit) = self.broadcast(node, 1, 1.0)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let (round, real) = (self.round(), f64::from(from.scale) / f64::from(y.scale));
+        let positive = multiplier(round, real);
+        let negative = multiplier(round, real * f64::from(unit.scale));
+        self.push(node, Kernel::Prelu(Prelu { positive, negative, round }), &[x, slopes])
     }
 
     /// Input `i` times `sign`, with as many dimensions as the output. A constant is quantized here, over its own range.
