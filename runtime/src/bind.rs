@@ -22,14 +22,11 @@ pub(crate) fn run<'m, P: Program<'m>>(
 ) {
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
-        0 | 1 => {
-            let Some(x) = step.inputs.get(0).and_then(|id| model.tensor(id)) else { return };
-            if P::ROW_BY_ROW { memory.bands(&x, y) } else { memory.call::<1, 3>(&step.op, &[x], y) }
+        0 | 1 if P::ROW_BY_ROW => {
+            step.inputs.get(0).and_then(|id| model.tensor(id)).into_iter().for_each(|x| memory.bands(x, y));
         }
-        2 if P::MOST_INPUTS >= 2 => inputs::<2, 4>(model, memory, &step.op, y, |_, x| Some(x)),
-        _ if P::MOST_INPUTS > 2 => {
-            inputs::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, &step.op, y, |_, x| Some(x));
-        }
+        0..=2 => inputs::<2>(model, memory, &step.op, y, |_, x| Some(x)),
+        _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &step.op, y, |_, x| Some(x)),
         _ => {}
     }
 }
@@ -47,15 +44,13 @@ pub(crate) fn rows<'m, P: Program<'m>>(
     arena.copy_within(growth.moved.clone(), growth.to);
     let x = step.inputs.get(0).and_then(|id| model.tensor(id)?.image());
     let height = x.map_or(1, |x| x.height);
-    let op = step.op.on_rows(&rows.window, &rows.range, height);
+    let mut op = step.op;
+    op.keep_rows(&rows.window, &rows.range, height);
     let part = |id, x| rows.progress.input(id, &x, &rows.window, &rows.range);
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
-        0 | 1 => inputs::<1, 3>(model, memory, &op, &growth.part, part),
-        2 if P::MOST_INPUTS >= 2 => inputs::<2, 4>(model, memory, &op, &growth.part, part),
-        _ if P::MOST_INPUTS > 2 => {
-            inputs::<MAX_INPUTS, { MAX_INPUTS + 2 }>(model, memory, &op, &growth.part, part);
-        }
+        0..=2 => inputs::<2>(model, memory, &op, &growth.part, part),
+        _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &op, &growth.part, part),
         _ => {}
     }
 }
@@ -96,9 +91,9 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// Calls the kernel of a step of at most `N` inputs on `part`s of them; `BUFFERS` are these, the output and the scratch.
+/// Calls the kernel of a step of at most `N` inputs on `part`s of them.
 #[inline(never)]
-fn inputs<'m, const N: usize, const BUFFERS: usize>(
+fn inputs<'m, const N: usize>(
     model: &impl Program<'m>,
     memory: &mut Memory<'_>,
     op: &Op,
@@ -107,7 +102,7 @@ fn inputs<'m, const N: usize, const BUFFERS: usize>(
 ) {
     let ids = memory.step.inputs.iter();
     let inputs: Vec<TensorInfo, N> = ids.filter_map(|id| part(id, model.tensor(id)?)).take(N).collect();
-    memory.call::<N, BUFFERS>(op, &inputs, y);
+    memory.call::<N>(op, &inputs, y);
 }
 
 /// What the calls of one step's kernel share.
@@ -118,55 +113,76 @@ struct Memory<'s> {
     arena: &'s mut [u8],
 }
 
-impl<'s> Memory<'s> {
+impl Memory<'_> {
     /// Runs a step of one input, which may die row by row under the output.
     #[inline(never)]
-    fn bands(&mut self, x: &TensorInfo, y: &TensorInfo) {
-        let op: &'s Op = &self.step.op;
-        let Some((bands, image)) = Bands::new(op, x, y).zip(x.image()) else {
-            return self.call::<1, 3>(op, core::slice::from_ref(x), y);
+    fn bands(&mut self, mut x: TensorInfo, y: &TensorInfo) {
+        let (mut op, whole, mut y) = (self.step.op, x, *y);
+        let Some((bands, image)) = Bands::new(&op, &x, &y).zip(x.image()) else {
+            return self.call::<2>(&op, &[x], &y);
         };
-        let window = *bands.window();
+        let (window, from) = (*bands.window(), y);
         for rows in bands {
             let reads = window.reads(&rows, image.height);
-            let op = op.on_rows(&window, &rows, image.height);
-            self.call::<1, 3>(&op, &[x.rows(&reads)], &y.rows(&rows));
+            op.keep_rows(&window, &rows, image.height);
+            x.keep_rows(&whole, &reads);
+            y.keep_rows(&from, &rows);
+            self.call::<2>(&op, &[x], &y);
         }
     }
 
-    /// Calls the kernel on these tensors, or parts of tensors.
-    fn call<const N: usize, const BUFFERS: usize>(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
-        let (step, constants) = (self.step, self.constants);
-        let mut ranges = [const { 0..0 }; BUFFERS];
-        ranges[N] = y.range();
-        if step.scratch_len > 0 {
-            let scratch = step.scratch_at as usize;
-            ranges[N + 1] = scratch..scratch + step.scratch_len as usize;
-        }
-        // An input that is read twice, or that lies where the output does, is borrowed once.
-        let first = |x: &TensorInfo| inputs.iter().position(|other| same(other, x)).unwrap_or(0);
-        for (i, x) in inputs.iter().enumerate() {
-            if !x.constant && first(x) == i && x.range() != y.range() {
-                ranges[i] = x.range();
-            }
-        }
-        let Ok(mut parts) = self.arena.get_disjoint_mut(ranges) else { return };
-        let [before @ .., out, scratch] = &mut parts[..] else { return };
-        let bytes = |x: &TensorInfo| {
-            if x.constant {
-                return Some(constants.get(x.range()).unwrap_or(&[]));
-            }
-            (x.range() != y.range()).then(|| &*before[first(x)])
+    /// Calls the kernel on these tensors, at most `N` inputs, or on parts of tensors.
+    #[inline(never)]
+    fn call<const N: usize>(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
+        let (out, constants) = (y.range(), self.constants);
+        let Some(Parts { y: bytes, scratch, rest }) = Parts::new(self.arena, &out, self.scratch()) else {
+            return;
         };
-        let Some(some) = inputs.first() else { return };
-        let view = |x: &TensorInfo| View { shape: x.shape, quant: x.quant, bytes: bytes(x) };
-        let views: [View<'_>; N] = core::array::from_fn(|i| view(inputs.get(i).unwrap_or(some)));
-        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
-        self.kernels.run(op, Io { x: &views[..inputs.len()], y, scratch, constants });
+        let view = |x: &TensorInfo| {
+            let range = x.range();
+            let bytes = if x.constant {
+                constants.get(range)
+            } else if range == out {
+                return View { shape: x.shape, quant: x.quant, bytes: None };
+            } else {
+                rest.iter().find_map(|(at, part)| {
+                    part.get(range.start.checked_sub(*at)?..range.end.checked_sub(*at)?)
+                })
+            };
+            View { shape: x.shape, quant: x.quant, bytes: bytes.or(Some(&[])) }
+        };
+        let views: Vec<View<'_>, N> = inputs.iter().map(view).collect();
+        let y = ViewMut { shape: y.shape, quant: y.quant, bytes };
+        self.kernels.run(op, Io { x: &views, y, scratch, constants });
+    }
+
+    /// Where the step scribbles.
+    fn scratch(&self) -> Range<usize> {
+        let at = self.step.scratch_at as usize;
+        at..at + self.step.scratch_len as usize
     }
 }
 
-/// Whether two tensors are the same bytes; the arena and the constants are numbered alike.
-fn same(a: &TensorInfo, b: &TensorInfo) -> bool {
-    a.constant == b.constant && a.range() == b.range()
+/// The arena, in the parts that a kernel's call may write, and the rest with the places where it lies.
+struct Parts<'a> {
+    y: &'a mut [u8],
+    scratch: &'a mut [u8],
+    rest: [(usize, &'a [u8]); 3],
+}
+
+impl<'a> Parts<'a> {
+    /// `None` when the two share bytes, or lie outside.
+    fn new(arena: &'a mut [u8], y: &Range<usize>, scratch: Range<usize>) -> Option<Self> {
+        // Scratch of no length lies nowhere.
+        let scratch = if scratch.is_empty() { y.end..y.end } else { scratch };
+        let first = y.start <= scratch.start;
+        let (low, high) = if first { (y, &scratch) } else { (&scratch, y) };
+        let (before, arena) = arena.split_at_mut_checked(low.start)?;
+        let (one, arena) = arena.split_at_mut_checked(low.len())?;
+        let (between, arena) = arena.split_at_mut_checked(high.start.checked_sub(low.end)?)?;
+        let (other, behind) = arena.split_at_mut_checked(high.len())?;
+        let rest: [(usize, &[u8]); 3] = [(0, before), (low.end, between), (high.end, behind)];
+        let (y, scratch) = if first { (one, other) } else { (other, one) };
+        Some(Self { y, scratch, rest })
+    }
 }

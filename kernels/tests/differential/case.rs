@@ -117,7 +117,8 @@ impl Case {
                 bytes.as_ref().map(|bytes| bytes[at..at + part.bytes()].to_vec())
             };
             let inputs: Vec<_> = self.inputs.iter().zip(step.x.iter().zip(&parts)).map(cut).collect();
-            let op = step.op.on_rows(&window, &rows, images[0].height);
+            let mut op = step.op;
+            op.keep_rows(&window, &rows, images[0].height);
             let part = Step { model: step.model, op, x: parts, y: y.rows(&rows) };
             assert!(
                 table::scratch(&op, &part.x[0].shape, &part.y.shape) <= whole,

@@ -123,9 +123,9 @@ impl Op {
         })
     }
 
-    /// The operator for output rows `y` alone, on just the rows that they read: the padding above and below is what
-    /// is left of it.
-    pub fn on_rows(mut self, window: &RowWindow, y: &Range<usize>, height: usize) -> Self {
+    /// Makes it the operator for output rows `y` alone, on just the rows that they read: the padding above and below is
+    /// what is left of it. `window` is the whole operator's.
+    pub fn keep_rows(&mut self, window: &RowWindow, y: &Range<usize>, height: usize) {
         let top = window.top.saturating_sub(y.start * window.stride);
         let bottom = ((y.end - 1) * window.stride + window.extent).saturating_sub(window.top + height);
         if let Op::Conv2d(Conv2d { pads, .. })
@@ -137,11 +137,10 @@ impl Op {
         })
         | Op::MaxPool2d(MaxPool2d { pads, .. })
         | Op::AvgPool2d(AvgPool2d { pads, .. })
-        | Op::SumPool2d(SumPool2d { pads, .. }) = &mut self
+        | Op::SumPool2d(SumPool2d { pads, .. }) = self
         {
             (pads.top, pads.bottom) = (top as u16, bottom as u16);
         }
-        self
     }
 }
 

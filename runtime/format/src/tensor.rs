@@ -104,9 +104,8 @@ impl Shape {
     }
 
     /// The same with another second dimension: a part of the rows of an image.
-    pub fn with_height(mut self, height: usize) -> Self {
+    fn set_height(&mut self, height: usize) {
         self.dims[1] = height as u32;
-        self
     }
 
     /// Padded in front with ones to four dimensions: `[n, h, w, c]`. More than four are refused with `None`.
@@ -183,9 +182,15 @@ impl TensorInfo {
 
     /// Some rows of an image as a tensor of its own.
     pub fn rows(mut self, rows: &core::ops::Range<usize>) -> Self {
-        self.offset += self.image().map_or(0, |image| rows.start * image.row) as u32;
-        self.shape = self.shape.with_height(rows.len());
+        let whole = self;
+        self.keep_rows(&whole, rows);
         self
+    }
+
+    /// Becomes some rows of `whole`, of which it has been other rows before.
+    pub fn keep_rows(&mut self, whole: &Self, rows: &core::ops::Range<usize>) {
+        self.offset = whole.offset + whole.image().map_or(0, |image| rows.start * image.row) as u32;
+        self.shape.set_height(rows.len());
     }
 
     /// Whether its value is needed at `time`.
