@@ -1,6 +1,8 @@
 //! Where in its program a session is: before a step, or inside a group of steps that run in lockstep.
 
-use mote_format::{Call, Calls, Groups, Progress, StepInfo};
+use core::borrow::Borrow;
+
+use mote_format::{Call, Calls, Groups, Progress};
 
 use crate::program::Program;
 
@@ -19,11 +21,11 @@ pub(crate) struct Cursor<'m, P: Program<'m>> {
 }
 
 /// What is next.
-pub(crate) enum Next<'m> {
+pub(crate) enum Next<S> {
     /// A step that runs whole.
-    Whole(StepInfo<'m>),
+    Whole(S),
     /// Some rows of a step.
-    Rows(StepInfo<'m>, Call),
+    Rows(S, Call),
 }
 
 impl<'m, P: Program<'m>> Cursor<'m, P> {
@@ -34,7 +36,7 @@ impl<'m, P: Program<'m>> Cursor<'m, P> {
     }
 
     /// What is next; `None` at the end.
-    pub(crate) fn peek(&mut self) -> Option<Next<'m>> {
+    pub(crate) fn peek(&mut self) -> Option<Next<P::Step>> {
         let mut rest = self.rest.clone();
         if P::LOCKSTEP
             && self.steps == 0
@@ -42,7 +44,7 @@ impl<'m, P: Program<'m>> Cursor<'m, P> {
         {
             self.groups.next();
             (self.steps, self.calls) = (group.steps, group.calls);
-            self.progress = Progress::new(rest.clone().next()?.output, self.progress.fed);
+            self.progress = Progress::new(rest.clone().next()?.borrow().output, self.progress.fed);
         }
         match self.calls.peek() {
             Some(call) if P::LOCKSTEP => rest.nth(call.step).map(|step| Next::Rows(step, call)),

@@ -96,10 +96,11 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Program<
     const ROW_BY_ROW: bool = ROW_BY_ROW;
     const LOCKSTEP: bool = LOCKSTEP;
 
-    type Steps = core::iter::Copied<core::slice::Iter<'static, StepInfo<'static>>>;
+    type Steps = core::slice::Iter<'static, StepInfo<'static>>;
+    type Step = &'static StepInfo<'static>;
 
     fn steps(&self) -> Self::Steps {
-        self.steps.iter().copied()
+        self.steps.iter()
     }
 
     fn arena_bytes(&self) -> usize {

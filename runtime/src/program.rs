@@ -1,6 +1,8 @@
 //! Where a session finds its steps and tensors: in a checked file ([`Model`]), or in constants that
 //! `include_model!` has laid out (`Included`). The executor is written once for both.
 
+use core::borrow::Borrow;
+
 use mote_format::{Groups, Ids, MAX_INPUTS, State, StepInfo, Steps, TensorInfo};
 use mote_kernels::table::Columns;
 
@@ -27,7 +29,10 @@ pub trait Program<'m>: Tensors {
     const LOCKSTEP: bool = true;
 
     /// The steps in the order in which they run; passing over some with `nth` is cheap.
-    type Steps: Iterator<Item = StepInfo<'m>> + Clone;
+    type Steps: Iterator<Item = Self::Step> + Clone;
+
+    /// A step, or where it lies.
+    type Step: Borrow<StepInfo<'m>>;
 
     /// From the first step on.
     fn steps(&self) -> Self::Steps;
@@ -76,6 +81,7 @@ impl Tensors for Model<'_> {
 
 impl<'m> Program<'m> for Model<'m> {
     type Steps = Steps<'m>;
+    type Step = StepInfo<'m>;
 
     fn steps(&self) -> Steps<'m> {
         self.format().steps()

@@ -1,5 +1,7 @@
 //! A model, its arena, and where in the program it is.
 
+use core::borrow::Borrow;
+
 use mote_format::{Call, DType, Image, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 
@@ -8,7 +10,7 @@ use crate::cursor::{Cursor, Next};
 use crate::error::{ArenaTooSmall, RowsError};
 use crate::model::Model;
 use crate::program::Program;
-use crate::step::{Hook, Step, macs};
+use crate::step::{Hook, Step};
 use crate::tensor::{Tensor, TensorMut};
 
 /// One inference after the other over the same arena. States go from each to the next.
@@ -141,10 +143,9 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     /// operations are spent, at least one. `WouldBlock` says that there is more to do; after `Ok` the outputs are
     /// there, and the next call starts anew. Steps that run in lockstep are done a few rows at a time.
     pub fn step(&mut self, budget: u64) -> nb::Result<(), core::convert::Infallible> {
-        let mut spent = 0;
-        while let Some(macs) = self.advance(&mut ()) {
-            spent += macs.max(1);
-            if spent >= budget && !self.cursor.is_at_end() {
+        let mut spent = Spent(0);
+        while self.advance(&mut spent).is_some() {
+            if spent.0 >= budget && !self.cursor.is_at_end() {
                 return Err(nb::Error::WouldBlock);
             }
         }
@@ -178,31 +179,31 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         while self.advance(hook).is_some() {}
     }
 
-    /// Runs what is next; gives its multiply-accumulate operations, or `None` at the end and where rows are missing.
-    fn advance(&mut self, hook: &mut impl Hook) -> Option<u64> {
-        let macs = match self.cursor.peek()? {
-            Next::Whole(info) => self.whole(&info, hook)?,
-            Next::Rows(info, call) if P::LOCKSTEP => self.rows(&info, call, hook)?,
+    /// Runs what is next; `None` at the end, and where rows are missing.
+    fn advance(&mut self, hook: &mut impl Hook) -> Option<()> {
+        match self.cursor.peek()? {
+            Next::Whole(info) => self.whole(info.borrow(), hook)?,
+            Next::Rows(info, call) if P::LOCKSTEP => self.rows(info.borrow(), call, hook)?,
             Next::Rows(..) => return None,
-        };
+        }
         self.cursor.advance();
-        Some(macs)
+        Some(())
     }
 
     /// A step that runs by itself.
     #[inline(never)]
-    fn whole(&mut self, info: &StepInfo<'m>, hook: &mut impl Hook) -> Option<u64> {
+    fn whole(&mut self, info: &StepInfo<'m>, hook: &mut impl Hook) -> Option<()> {
         let (model, kernels) = (self.model, self.kernels);
         let y = model.tensor(info.output)?;
         hook.before(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
         bind::run(kernels, model, info, &y, self.arena);
         hook.after(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
-        Some(macs(model, info))
+        Some(())
     }
 
     /// Some rows of a step that runs in lockstep with others.
     #[inline(never)]
-    fn rows(&mut self, info: &StepInfo<'m>, call: Call, hook: &mut impl Hook) -> Option<u64> {
+    fn rows(&mut self, info: &StepInfo<'m>, call: Call, hook: &mut impl Hook) -> Option<()> {
         let (model, kernels) = (self.model, self.kernels);
         let y = model.tensor(info.output)?;
         let rows = Rows::new(model, info, call, &self.cursor.progress)?;
@@ -210,9 +211,17 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         let (part, offset) = (growth.part, rows.offset(&y));
         hook.before(&Step { model, info, y, part, offset, arena: self.arena, kernels });
         bind::rows(kernels, model, info, &rows, &growth, self.arena);
-        let step = Step { model, info, y, part, offset, arena: self.arena, kernels };
-        hook.after(&step);
-        Some(step.macs())
+        hook.after(&Step { model, info, y, part, offset, arena: self.arena, kernels });
+        Some(())
+    }
+}
+
+/// Counts multiply-accumulate operations; a step without any counts as one.
+struct Spent(u64);
+
+impl Hook for Spent {
+    fn after(&mut self, step: &Step<'_>) {
+        self.0 += step.macs().max(1);
     }
 }
 

@@ -85,7 +85,7 @@ fn check_inputs(model: &Model<'_>) -> Result<(), Error> {
         let Some(tensor) = model.tensor(id).filter(|t| t.first == 0 && (t.kept == 0 || alone)) else {
             return Err(Error { at, reason: Reason::Tensor });
         };
-        free(model, tensor.range(), 0, id, |_, _| false).map_err(|reason| Error { at, reason })?;
+        free(model, tensor.range(), 0, id, &|_, _| false).map_err(|reason| Error { at, reason })?;
     }
     Ok(())
 }
@@ -125,8 +125,8 @@ fn check_step(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
         .tensor(step.output)
         .filter(|y| y.first == now && whole(y))
         .ok_or(Reason::NotLive(step.output))?;
-    check_operands(model, step, &y, |_, x| whole(x) && x.last >= now)?;
-    check_memory(model, step, &y, |id, x| may_share(step, &y, id, x))
+    check_operands(model, step, &y, &|_, x| whole(x) && x.last >= now)?;
+    check_memory(model, step, &y, &|id, x| may_share(step, &y, id, x))
 }
 
 /// Steps that run in lockstep; gives where the next record is. All of them happen at one time, that of the first, and
@@ -176,7 +176,7 @@ fn check_member(model: &Model<'_>, step: &StepInfo<'_>, now: u16, end: u16) -> R
     if !lives(&y) {
         return Err(Reason::NotLive(step.output));
     }
-    check_operands(model, step, &y, |_, x| lives(x) && mine(x))?;
+    check_operands(model, step, &y, &|_, x| lives(x) && mine(x))?;
     let tall = |image: Image| image.height > usize::from(u16::MAX);
     let counted = |x: TensorInfo| x.image().is_some_and(|image| x.kept == 0 || !tall(image));
     let images = step.inputs.iter().all(|id| model.tensor(id).is_some_and(counted));
@@ -184,7 +184,7 @@ fn check_member(model: &Model<'_>, step: &StepInfo<'_>, now: u16, end: u16) -> R
         return Err(Reason::Schedule);
     }
     let same_time = StepInfo { index: now - 1, ..*step };
-    check_memory(model, &same_time, &y, |_, _| false)
+    check_memory(model, &same_time, &y, &|_, _| false)
 }
 
 /// Makes the rows of one call: `None` when some that it reads are not there, or there is no room for those it writes.
@@ -208,7 +208,7 @@ fn check_operands(
     model: &Model<'_>,
     step: &StepInfo<'_>,
     y: &TensorInfo,
-    live: impl Fn(u16, &TensorInfo) -> bool,
+    live: &dyn Fn(u16, &TensorInfo) -> bool,
 ) -> Result<(), Reason> {
     let written = model.header().given() + step.index;
     for id in step.inputs.iter() {
@@ -227,7 +227,7 @@ fn check_memory(
     model: &Model<'_>,
     step: &StepInfo<'_>,
     y: &TensorInfo,
-    excused: impl Fn(u16, &TensorInfo) -> bool,
+    excused: &dyn Fn(u16, &TensorInfo) -> bool,
 ) -> Result<(), Reason> {
     let now = step.index + 1;
     free(model, y.range(), now, step.output, excused)?;
@@ -235,7 +235,7 @@ fn check_memory(
     if scratch.end > model.arena_bytes() {
         return Err(Reason::OutsideArena);
     }
-    free(model, scratch, now, u16::MAX, |_, _| false)
+    free(model, scratch, now, u16::MAX, &|_, _| false)
 }
 
 /// A step may write on an input that dies with it: an in-place operator when they lie on the very same bytes, an
@@ -256,7 +256,7 @@ fn free(
     range: core::ops::Range<usize>,
     time: u16,
     me: u16,
-    excused: impl Fn(u16, &TensorInfo) -> bool,
+    excused: &dyn Fn(u16, &TensorInfo) -> bool,
 ) -> Result<(), Reason> {
     for id in (0..model.tensors()).filter(|&id| id != me) {
         let Some(other) = model.tensor(id).filter(|t| t.live_at(time)) else { continue };

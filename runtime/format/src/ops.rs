@@ -132,7 +132,7 @@ macro_rules! operators {
 
         /// Whether some operator has this code.
         pub(crate) fn known(code: u8) -> bool {
-            [$( $code ),*].contains(&code)
+            matches!(code, $( $code )|*)
         }
 
         /// Calls `callback!` with `Name module;` for every operator, behind the tokens that follow the callback's
