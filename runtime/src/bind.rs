@@ -12,7 +12,8 @@ use crate::program::Program;
 
 /// Runs one step. The model's check has proven that the buffers exist and lie apart.
 ///
-/// Most steps read one or two tensors; they do without the stack that the widest concatenation needs.
+/// Most steps read one or two tensors; they do without the stack that the widest concatenation needs. An included model
+/// whose steps all read one does without the stack and the code for two.
 pub(crate) fn run<'m, P: Program<'m>>(
     kernels: &Kernels,
     model: &P,
@@ -23,8 +24,10 @@ pub(crate) fn run<'m, P: Program<'m>>(
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
         0 | 1 if P::ROW_BY_ROW => {
-            step.inputs.get(0).and_then(|id| model.tensor(id)).into_iter().for_each(|x| memory.bands(x, y));
+            let Some(x) = step.inputs.get(0).and_then(|id| model.tensor(id)) else { return };
+            if P::MOST_INPUTS < 2 { memory.bands::<1>(&x, y) } else { memory.bands::<2>(&x, y) }
         }
+        _ if P::MOST_INPUTS < 2 => inputs::<1>(model, memory, &step.op, y, |_, x| Some(x)),
         0..=2 => inputs::<2>(model, memory, &step.op, y, |_, x| Some(x)),
         _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &step.op, y, |_, x| Some(x)),
         _ => {}
@@ -49,6 +52,7 @@ pub(crate) fn rows<'m, P: Program<'m>>(
     let part = |id, x| rows.progress.input(id, &x, &rows.window, &rows.range);
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
+        _ if P::MOST_INPUTS < 2 => inputs::<1>(model, memory, &op, &growth.part, part),
         0..=2 => inputs::<2>(model, memory, &op, &growth.part, part),
         _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &op, &growth.part, part),
         _ => {}
@@ -113,21 +117,22 @@ struct Memory<'s> {
     arena: &'s mut [u8],
 }
 
-impl Memory<'_> {
+impl<'s> Memory<'s> {
     /// Runs a step of one input, which may die row by row under the output.
     #[inline(never)]
-    fn bands(&mut self, mut x: TensorInfo, y: &TensorInfo) {
-        let (mut op, whole, mut y) = (self.step.op, x, *y);
-        let Some((bands, image)) = Bands::new(&op, &x, &y).zip(x.image()) else {
-            return self.call::<2>(&op, &[x], &y);
+    fn bands<const N: usize>(&mut self, x: &TensorInfo, y: &TensorInfo) {
+        let op: &'s Op = &self.step.op;
+        let Some((bands, image)) = Bands::new(op, x, y).zip(x.image()) else {
+            return self.call::<N>(op, core::slice::from_ref(x), y);
         };
-        let (window, from) = (*bands.window(), y);
+        let window = *bands.window();
+        let (mut op, mut input, mut output) = (*op, *x, *y);
         for rows in bands {
             let reads = window.reads(&rows, image.height);
             op.keep_rows(&window, &rows, image.height);
-            x.keep_rows(&whole, &reads);
-            y.keep_rows(&from, &rows);
-            self.call::<2>(&op, &[x], &y);
+            input.keep_rows(x, &reads);
+            output.keep_rows(y, &rows);
+            self.call::<N>(&op, core::slice::from_ref(&input), &output);
         }
     }
 
