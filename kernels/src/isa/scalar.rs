@@ -21,19 +21,37 @@ impl Isa for Scalar {
     }
 }
 
-/// The dot products of `M` rows with two.
+/// The dot products of `M` rows with two. Lengths agree before the loop and sums are named in it, so that it is the same
+/// code when the program around it is optimized for size.
 #[inline(always)]
 fn dot<const M: usize>(x: Rows<'_>, w: Rows<'_>) -> [[i32; 2]; M] {
-    let x: [&[i8]; M] = core::array::from_fn(|i| x.row(i));
-    let (w0, w1) = (w.row(0), w.row(1));
+    let len = x.len.min(w.len);
+    let (w0, w1) = (&w.row(0)[..len], &w.row(1)[..len]);
     let mut acc = [[0i32; 2]; M];
-    for (k, (&w0, &w1)) in w0.iter().zip(w1).enumerate() {
-        let (w0, w1) = (i32::from(w0), i32::from(w1));
-        for (acc, x) in acc.iter_mut().zip(x) {
-            let x = i32::from(x[k]);
-            acc[0] = acc[0].wrapping_add(x * w0);
-            acc[1] = acc[1].wrapping_add(x * w1);
+    let mut pairs = acc.chunks_exact_mut(2);
+    let mut i = 0;
+    for pair in &mut pairs {
+        let (x0, x1) = (&x.row(i)[..len], &x.row(i + 1)[..len]);
+        let (mut a, mut b, mut c, mut d) = (0i32, 0i32, 0i32, 0i32);
+        for k in 0..len {
+            let (x0, x1, w0, w1) = (x0[k].into(), x1[k].into(), i32::from(w0[k]), i32::from(w1[k]));
+            a = a.wrapping_add(i32::wrapping_mul(x0, w0));
+            b = b.wrapping_add(i32::wrapping_mul(x0, w1));
+            c = c.wrapping_add(i32::wrapping_mul(x1, w0));
+            d = d.wrapping_add(i32::wrapping_mul(x1, w1));
         }
+        pair.copy_from_slice(&[[a, b], [c, d]]);
+        i += 2;
+    }
+    for last in pairs.into_remainder() {
+        let x = &x.row(i)[..len];
+        let (mut a, mut b) = (0i32, 0i32);
+        for k in 0..len {
+            let (x, w0, w1) = (i32::from(x[k]), i32::from(w0[k]), i32::from(w1[k]));
+            a = a.wrapping_add(x * w0);
+            b = b.wrapping_add(x * w1);
+        }
+        *last = [a, b];
     }
     acc
 }
