@@ -12,6 +12,10 @@ fn main() {
     let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let cpu = flags.split(['\x1f', ' ']).filter_map(|flag| flag.split_once("target-cpu=")).next_back();
     let dsp = cpu.is_some_and(|(_, cpu)| ARMV8M_WITH_DSP.contains(&cpu));
+    println!("cargo::rustc-check-cfg=cfg(mote_narrow)");
+    if target.starts_with("thumbv6m") || target.starts_with("thumbv8m.base") {
+        println!("cargo::rustc-cfg=mote_narrow");
+    }
     if target.starts_with("thumbv7em") || target.starts_with("thumbv8m.main") && dsp {
         println!("cargo::rustc-cfg=mote_arm_dsp");
     }

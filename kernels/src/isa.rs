@@ -278,6 +278,12 @@ pub trait Isa: Copy {
         channels.apply(acc, y);
     }
 
+    /// Sums to int8, all by the same scale.
+    #[inline(always)]
+    fn scale(self, sums: &[i32], scale: Scale, output: &Output, y: &mut [i8]) {
+        sums.iter().zip(y).for_each(|(&sum, y)| *y = output.apply(sum, scale));
+    }
+
     /// `y = scale · (x − zero)`, requantized.
     #[inline(always)]
     fn rescale(self, x: In<'_>, zero: i32, scale: Scale, output: &Output, y: &mut [i8]) {

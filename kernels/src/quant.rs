@@ -9,13 +9,36 @@ use mote_format::{Quant, Rounding, Scale};
 /// High half of twice the product, half up: gemmlowp's `SaturatingRoundingDoublingHighMul` for `b >= 0`.
 #[inline(always)]
 pub fn doubling_high_mul(a: i32, b: i32) -> i32 {
+    if cfg!(mote_narrow) {
+        let (high, low) = halves(a, b);
+        return (high << 1).wrapping_add((((low >> 30) + 1) >> 1) as i32);
+    }
     ((i64::from(a) * i64::from(b) + (1 << 30)) >> 31) as i32
+}
+
+/// The upper and lower half of a product, for processors that have no such multiplication.
+#[inline(always)]
+fn halves(a: i32, b: i32) -> (i32, u32) {
+    let ((ah, al), (bh, bl)) = ((a >> 16, a as u32 & 0xffff), (b >> 16, b as u32 & 0xffff));
+    let low = al * bl;
+    let middle = (ah.wrapping_mul(bl as i32)).wrapping_add((low >> 16) as i32);
+    let rest = (al as i32).wrapping_mul(bh).wrapping_add(middle & 0xffff);
+    (
+        ah.wrapping_mul(bh).wrapping_add(middle >> 16).wrapping_add(rest >> 16),
+        low & 0xffff | (rest as u32) << 16,
+    )
+}
+
+/// The upper half of a product.
+#[inline(always)]
+fn high(a: i32, b: i32) -> i32 {
+    if cfg!(mote_narrow) { halves(a, b).0 } else { ((i64::from(a) * i64::from(b)) >> 32) as i32 }
 }
 
 /// `x / 2^right`, half away from zero. `right` is 0..=31.
 #[inline(always)]
 pub fn rounding_shift(x: i32, right: u32) -> i32 {
-    let mask = ((1i64 << right) - 1) as i32;
+    let mask = (1u32 << right).wrapping_sub(1) as i32;
     let threshold = (mask >> 1) + i32::from(x < 0);
     (x >> right.min(31)) + i32::from((x & mask) > threshold)
 }
@@ -30,12 +53,12 @@ pub fn double(acc: i32, mult: i32, shift: i32) -> i32 {
 /// Profile *single*: one 64-bit product, shifted once, half up; truncated to 32 bits.
 #[inline(always)]
 pub fn single(acc: i32, mult: i32, shift: i32) -> i32 {
-    let product = i64::from(acc) * i64::from(mult);
     if shift <= -2 {
         // The half that is added is a multiple of 2^32 here, so the low word cannot change the result.
         let right = (-1 - shift) as u32;
-        return ((product >> 32) as i32 + (1 << (right - 1))) >> right;
+        return (high(acc, mult) + (1 << (right - 1))) >> right;
     }
+    let product = i64::from(acc) * i64::from(mult);
     let right = (31 - shift) as u32;
     ((product + (1i64 << (right - 1))) >> right) as i32
 }
@@ -143,6 +166,43 @@ impl<'a> Channels<'a> {
     }
 }
 
+/// The short way of rounding of one channel that is plain ([`Channels::is_plain`]), for sums that have their bias.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain {
+    round: Rounding,
+    mult: i32,
+    /// The zero point and a half, before the shift.
+    add: i32,
+    right: i32,
+    min: i8,
+    max: i8,
+}
+
+impl Plain {
+    /// Channel `n`, when it is plain; `all` says that every channel is.
+    #[inline(always)]
+    pub fn of(channels: &Channels<'_>, n: usize, all: bool) -> Option<Self> {
+        let Output { round, zero, min, max } = channels.output;
+        if !all && !channels.part(n, 1).is_plain() {
+            return None;
+        }
+        let right = -i32::from(channels.shift[n]) - i32::from(round == Rounding::Single);
+        Some(Self { round, mult: channels.mult[n], add: (2 * zero + 1) << (right - 1), right, min, max })
+    }
+
+    /// Requantizes a sum.
+    #[inline(never)]
+    pub fn apply(&self, sum: i32) -> i8 {
+        let scaled = if self.round == Rounding::Double {
+            let scaled = doubling_high_mul(sum, self.mult);
+            scaled + (scaled >> 31)
+        } else {
+            high(sum, self.mult)
+        };
+        (scaled.saturating_add(self.add) >> self.right).clamp(self.min.into(), self.max.into()) as i8
+    }
+}
+
 /// A real value as int8: half away from zero, held inside the range. NaN becomes the zero point.
 pub fn quantize(real: f32, quant: Quant) -> i8 {
     quantize_within(real, quant, -128, 127) as i8
@@ -200,6 +260,16 @@ mod tests {
         assert_eq!([double(-6, half.mult, -1), single(-6, half.mult, -1)], [-2, -1]);
         assert_eq!(rounding_shift(-3, 1), -2);
         assert_eq!(rounding_shift(i32::MIN, 31), -1);
+    }
+
+    #[test]
+    fn products_by_halves() {
+        let values =
+            [0, 1, -1, 0x7fff, -0x8000, 0xffff, 0x1_0000, -0x1_0000, i32::MAX, i32::MIN, 0x5555_aaaa];
+        for (a, b) in values.iter().flat_map(|&a| values.map(|b| (a, b))).filter(|&(_, b)| b >= 0) {
+            let (high, low) = halves(a, b);
+            assert_eq!(i64::from(high) << 32 | i64::from(low), i64::from(a) * i64::from(b), "{a} {b}");
+        }
     }
 
     #[test]

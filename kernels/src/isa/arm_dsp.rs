@@ -6,7 +6,8 @@
 use core::arch::asm;
 
 use super::{Block, Isa, Layer, Rows, Slide};
-use crate::quant::Channels;
+use crate::quant::{Channels, Output};
+use mote_format::{Rounding, Scale};
 
 /// Begins a naked function: the assembler is not told of the build's processor there, and knows the extension by itself
 /// for ARMv7E-M only.
@@ -83,6 +84,11 @@ impl Isa for ArmDsp {
         pack::requantize(acc, channels, y);
     }
 
+    #[inline(always)]
+    fn scale(self, sums: &[i32], by: Scale, output: &Output, y: &mut [i8]) {
+        scale(sums, by, output, y);
+    }
+
     const SLIDES: Option<usize> = Some(4);
 
     #[inline(always)]
@@ -113,6 +119,52 @@ fn widen(word: i32) -> (i32, i32) {
         asm!("sxtb16 {0}, {1}, ror #8", out(reg) odd, in(reg) word, options(pure, nomem, nostack, preserves_flags));
     }
     (even, odd)
+}
+
+/// Sums to int8 by one scale; plain ones as `product` does it.
+#[inline(never)]
+fn scale(sums: &[i32], scale: Scale, output: &Output, y: &mut [i8]) {
+    let right = -i32::from(scale.shift) - i32::from(output.round == Rounding::Single);
+    let plain = output.round != Rounding::Float && (1..=20).contains(&right) && scale.mult >= 1 << 30;
+    if !plain {
+        sums.iter().zip(y).for_each(|(&sum, y)| *y = output.apply(sum, scale));
+        return;
+    }
+    let add = (2 * output.zero + 1) << (right - 1);
+    let out = |scaled: i32| ((scaled + add) >> right).clamp(output.min.into(), output.max.into()) as i8;
+    if output.round == Rounding::Double {
+        for (&sum, y) in sums.iter().zip(y) {
+            let scaled = smmulr(qadd(sum, sum), scale.mult);
+            *y = out(scaled + (scaled >> 31));
+        }
+    } else {
+        let high = |sum: i32| ((i64::from(sum) * i64::from(scale.mult)) >> 32) as i32;
+        sums.iter().zip(y).for_each(|(&sum, y)| *y = out(high(sum)));
+    }
+}
+
+macro_rules! two_operands {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[inline(always)]
+        fn $name(a: i32, b: i32) -> i32 {
+            let result: i32;
+            // SAFETY: writes its destination register, and perhaps the sticky Q flag, which nothing reads; the build has
+            // the DSP extension.
+            unsafe {
+                asm!(concat!(stringify!($name), " {0}, {1}, {2}"), out(reg) result, in(reg) a, in(reg) b,
+                    options(pure, nomem, nostack));
+            }
+            result
+        }
+    )*};
+}
+
+two_operands! {
+    /// The sum, saturated.
+    qadd
+    /// The upper half of the product, rounded.
+    smmulr
 }
 
 macro_rules! multiply_accumulate {

@@ -1,6 +1,12 @@
-//! Plain Rust for any machine. Two pixels and two channels a tile: each loaded value is used twice.
+//! Plain Rust for any machine, but for the products on Arm cores without the DSP extension. Two pixels and two channels a tile: each loaded value is used twice.
 
-use super::{Isa, Rows};
+#[cfg(target_arch = "arm")]
+use super::{Block, Layer};
+use super::{Isa, Rows, Slide};
+
+mod slide;
+#[cfg(target_arch = "arm")]
+mod thumb;
 
 /// Plain Rust.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +24,37 @@ impl Isa for Scalar {
     #[inline(always)]
     fn line(self, x: Rows<'_>, w: Rows<'_>) -> Self::Line {
         dot(x, w)
+    }
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
+    fn pack(self, block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
+        thumb::pack(block, i, at, x);
+    }
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
+    fn fill(self, block: &mut Block<'_>, i: usize, at: usize, len: usize, value: i8) {
+        thumb::fill(block, i, at, len, value);
+    }
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
+    fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+        thumb::product(block, layer, y);
+    }
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
+    fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        thumb::matrix(x, layer, scratch, y);
+    }
+
+    const SLIDES: Option<usize> = Some(1);
+
+    #[inline(always)]
+    fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
+        slide::slide(slide, scratch, y);
     }
 }
 

@@ -4,12 +4,16 @@
 use mote_format::{Add, Rounding, Scale, Shape};
 
 use super::broadcast::{self, Pairwise};
-use crate::isa::Isa;
-use crate::quant::{double, single};
-use crate::view::Io;
+use crate::isa::{BLOCK, Isa};
+use crate::quant::{Output, double, single};
+use crate::view::{In, Io};
 
-pub(crate) fn scratch(_: &Add, _: &Shape, _: &Shape) -> usize {
-    0
+/// Elements from which on it pays to tabulate both inputs.
+const MANY: usize = 2048;
+
+/// Two tables of 32-bit words, aligned, where there are many elements.
+pub(crate) fn scratch(_: &Add, _: &Shape, y: &Shape) -> usize {
+    if y.elements() < MANY { 0 } else { 2 * 256 * size_of::<i32>() + 3 }
 }
 
 /// The sum of two elements; `F` is the rounding profile.
@@ -20,14 +24,25 @@ struct Sum<'a, F> {
     scaled: F,
 }
 
+impl<F: Fn(i32, i32, i32) -> i32> Sum<'_, F> {
+    #[inline(always)]
+    fn rescale(&self, v: i32, s: Scale) -> i32 {
+        (self.scaled)(v, s.mult, s.shift.into())
+    }
+
+    /// One input, widened and brought to the common scale.
+    #[inline(always)]
+    fn widened(&self, v: i8, zero: i32, s: Scale) -> i32 {
+        self.rescale((i32::from(v) - zero) << self.p.left, s)
+    }
+}
+
 impl<F: Fn(i32, i32, i32) -> i32> Pairwise for Sum<'_, F> {
     #[inline(always)]
     fn at(&self, a: i8, b: i8) -> i8 {
         let (p, [za, zb, zy]) = (self.p, self.zeros);
-        let rescale = |v: i32, s: Scale| (self.scaled)(v, s.mult, s.shift.into());
-        let widened = |v: i8, zero: i32| (i32::from(v) - zero) << p.left;
-        let both = rescale(widened(a, za), p.a).wrapping_add(rescale(widened(b, zb), p.b));
-        rescale(both, p.y).wrapping_add(zy).clamp(p.min.into(), p.max.into()) as i8
+        let both = self.widened(a, za, p.a).wrapping_add(self.widened(b, zb, p.b));
+        self.rescale(both, p.y).wrapping_add(zy).clamp(p.min.into(), p.max.into()) as i8
     }
 }
 
@@ -42,12 +57,33 @@ pub(crate) fn naive(p: &Add, mut io: Io<'_>) {
 }
 
 #[inline(always)]
-pub(crate) fn run<I: Isa>(_: I, p: &Add, mut io: Io<'_>) {
-    if p.round == Rounding::Single {
-        let f = sum(p, &io, single);
-        broadcast::zip(&mut io, &f);
-    } else {
-        let f = sum(p, &io, double);
-        broadcast::zip(&mut io, &f);
+pub(crate) fn run<I: Isa>(isa: I, p: &Add, mut io: Io<'_>) {
+    let profile = if p.round == Rounding::Single { single } else { double };
+    let f = sum(p, &io, profile);
+    let (_, words, _) = bytemuck::pod_align_to_mut::<u8, i32>(&mut *io.scratch);
+    let alike = io.x[0].shape == io.y.shape && io.x[1].shape == io.y.shape;
+    let tables = words.split_first_chunk_mut::<256>().filter(|_| alike);
+    let Some((a, b)) = tables.and_then(|(a, rest)| Some((a, rest.first_chunk_mut::<256>()?))) else {
+        return broadcast::zip(&mut io, &f);
+    };
+    for (v, (a, b)) in (i8::MIN..=i8::MAX).zip(a.iter_mut().zip(&mut *b)) {
+        (*a, *b) = (f.widened(v, f.zeros[0], p.a), f.widened(v, f.zeros[1], p.b));
+    }
+    let output = Output { round: p.round, zero: f.zeros[2], min: p.min, max: p.max };
+    let at = |table: &[i32; 256], v: i8| table[usize::from(v as u8 ^ 0x80)];
+    let (xa, xb) = (io.x[0].values(), io.x[1].values());
+    for (i, y) in io.y.i8s().chunks_mut(BLOCK).enumerate() {
+        let mut sums = [0; BLOCK];
+        let sums = &mut sums[..y.len()];
+        let part = |x: In<'_>, y: &[i8], sums: &mut [i32], table: &[i32; 256]| {
+            let x = match x {
+                In::Apart(x) => &x[i * BLOCK..][..y.len()],
+                In::Same => y,
+            };
+            sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum = sum.wrapping_add(at(table, x)));
+        };
+        part(xa, y, sums, a);
+        part(xb, y, sums, b);
+        isa.scale(sums, p.y, &output, y);
     }
 }

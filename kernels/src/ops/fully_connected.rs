@@ -5,11 +5,11 @@ use mote_format::{FullyConnected, Shape};
 use crate::isa::{Isa, Layer, Rows, block_bytes};
 use crate::view::Io;
 
-/// Values of the input that are widened at a time.
-const PART: usize = 256;
+/// Values of the input that are widened to words at a time; to 16 bits twice as many.
+const PART: usize = 128;
 
 pub(crate) fn scratch(_: &FullyConnected, x: &Shape, _: &Shape) -> usize {
-    block_bytes(x.channels().min(PART), 1)
+    block_bytes(2 * x.channels().min(PART), 1)
 }
 
 pub(crate) fn naive(p: &FullyConnected, mut io: Io<'_>) {

@@ -34,7 +34,8 @@ fn repeating(d: &mut Draw<'_>, op: Op, repeats: [bool; 2]) -> Case {
         b.input("unused", DType::I8, &[1], quant(1.0, 0));
     }
     let zero = d.zero();
-    let output = b.step(op, &ids, (DType::I8, &y, quant(0.1, zero)), 0);
+    let scratch = scratch(&op, &y, &y);
+    let output = b.step(op, &ids, (DType::I8, &y, quant(0.1, zero)), scratch);
     b.output(output);
     Case::new(b, inputs)
 }
