@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use super::{Block, Isa, Layer, Rows, Slide};
+use super::{Block, Isa, Layer, Rows, Slide, Taps};
 use crate::quant::{Channels, Output};
 use mote_format::{Rounding, Scale};
 
@@ -89,6 +89,14 @@ impl Isa for ArmDsp {
         scale(sums, by, output, y);
     }
 
+    /// Four channels at a time: their bytes are one word of each tap.
+    #[inline(always)]
+    fn sum(self, x: Taps<'_>, c: usize, acc: &mut [i32]) {
+        for (i, acc) in acc.chunks_mut(4).enumerate() {
+            sum(x, c + 4 * i, acc);
+        }
+    }
+
     const SLIDES: Option<usize> = Some(4);
 
     #[inline(always)]
@@ -117,6 +125,57 @@ fn widen(word: i32) -> (i32, i32) {
     unsafe {
         asm!("sxtb16 {0}, {1}", out(reg) even, in(reg) word, options(pure, nomem, nostack, preserves_flags));
         asm!("sxtb16 {0}, {1}, ror #8", out(reg) odd, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+    }
+    (even, odd)
+}
+
+/// Sums over the taps of at most four channels from `c` on.
+#[inline(never)]
+fn sum(x: Taps<'_>, c: usize, acc: &mut [i32]) {
+    /// Taps whose sum fits 16 bits.
+    const MANY: usize = 255;
+    acc.fill(0);
+    let last = x.h.saturating_sub(1) * x.row + x.w.saturating_sub(1) * x.col + c;
+    let words = last + 4 <= x.data.len() && x.w <= MANY;
+    let Some(four) = acc.first_chunk_mut::<4>().filter(|_| words) else {
+        for x in x.channels(c, acc.len()) {
+            acc.iter_mut().zip(x).for_each(|(acc, &x)| *acc = acc.wrapping_add(i32::from(x)));
+        }
+        return;
+    };
+    let (mut even, mut odd, mut taps) = (0, 0, 0);
+    for i in 0..x.h {
+        if taps + x.w > MANY {
+            unpack_sums(&mut even, &mut odd, four);
+            taps = 0;
+        }
+        let mut at = i * x.row + c;
+        for _ in 0..x.w {
+            // SAFETY: `at` is at most `last`: four bytes are there.
+            let word = unsafe { word_at(x.data, at) };
+            (even, odd) = add_widened(even, odd, word);
+            at += x.col;
+        }
+        taps += x.w;
+    }
+    unpack_sums(&mut even, &mut odd, four);
+}
+
+/// Adds the sums of channels 0 and 2, and 1 and 3, and begins new ones.
+fn unpack_sums(even: &mut i32, odd: &mut i32, four: &mut [i32; 4]) {
+    let (e, o) = (core::mem::take(even), core::mem::take(odd));
+    let parts = [e << 16 >> 16, o << 16 >> 16, e >> 16, o >> 16];
+    four.iter_mut().zip(parts).for_each(|(sum, part)| *sum = sum.wrapping_add(part));
+}
+
+/// Adds bytes 0 and 2 to the halves of `even`, and bytes 1 and 3 to those of `odd`.
+#[inline(always)]
+fn add_widened(even: i32, odd: i32, word: i32) -> (i32, i32) {
+    let (mut even, mut odd) = (even, odd);
+    // SAFETY: both instructions only write their destination registers; the build has the DSP extension.
+    unsafe {
+        asm!("sxtab16 {0}, {0}, {1}", inout(reg) even, in(reg) word, options(pure, nomem, nostack, preserves_flags));
+        asm!("sxtab16 {0}, {0}, {1}, ror #8", inout(reg) odd, in(reg) word, options(pure, nomem, nostack, preserves_flags));
     }
     (even, odd)
 }

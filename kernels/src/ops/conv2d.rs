@@ -16,6 +16,9 @@ fn patch(p: &Conv2d, channels: usize) -> usize {
     usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
 }
 
+/// Values of a patch up to which it is cheaper to collect its short runs first and pack them together.
+const SMALL: usize = 64;
+
 /// A full block of patches.
 pub(crate) fn scratch(p: &Conv2d, x: &Shape, _: &Shape) -> usize {
     block_bytes(patch(p, x.channels()), MAX_PATCHES)
@@ -68,10 +71,20 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
             let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
             let mut block = Block { scratch, len: k, count };
             for i in 0..count {
-                window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| match x {
-                    Some(x) => isa.pack(&mut block, i, at, x),
-                    None => isa.fill(&mut block, i, at, len, zero),
-                });
+                let from = (g * cin, cin);
+                if k <= SMALL {
+                    let small = &mut [0; SMALL][..k];
+                    window.patch(at.image, at.oy, at.ox, from, |at, len, x| match x {
+                        Some(x) => small[at..at + len].copy_from_slice(x),
+                        None => small[at..at + len].fill(zero),
+                    });
+                    isa.pack(&mut block, i, 0, small);
+                } else {
+                    window.patch(at.image, at.oy, at.ox, from, |at, len, x| match x {
+                        Some(x) => isa.pack(&mut block, i, at, x),
+                        None => isa.fill(&mut block, i, at, len, zero),
+                    });
+                }
                 at.advance(xd, yd);
             }
             isa.product(&mut block, &layer, &mut y[m * yd[3]..]);

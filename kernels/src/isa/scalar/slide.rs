@@ -1,5 +1,7 @@
-//! Depthwise windows in plain Rust: one channel at a time. The rows that an output row reads are widened to scratch,
-//! padding included.
+//! Depthwise windows in plain Rust: one channel at a time. The rows that an output row reads are widened to scratch;
+//! columns of padding are written once, as they are the same for all channels.
+
+#![allow(unsafe_code)]
 
 use crate::isa::Slide;
 use crate::quant::Plain;
@@ -7,80 +9,134 @@ use crate::quant::Plain;
 /// A window's outputs.
 #[inline(never)]
 pub(super) fn slide(slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
-    let Slide { channels, output, kernel, stride, scaling, w, .. } = *slide;
-    let taps = kernel[0] * kernel[1];
+    let Slide { channels, image, output, kernel, stride, .. } = *slide;
     let (_, words, _) = bytemuck::pod_align_to_mut::<i8, i32>(scratch);
-    let Some((weights, x)) = words.split_at_mut_checked(taps) else { return };
+    let fits = slide.x.len() >= image[0] * image[1] * channels
+        && slide.w.len() >= kernel[0] * kernel[1] * channels
+        && y.len() >= output[0] * output[1] * channels;
+    let Some((w, x)) = words.split_at_mut_checked(kernel[0] * kernel[1]).filter(|_| fits) else { return };
     let room = x.len() / kernel[0];
-    let most = (room.saturating_sub(kernel[1]) / stride[1] + 1).min(output[1]);
-    let all_plain = scaling.is_plain();
-    for c in 0..channels {
-        let plain = Plain::of(&scaling, c, all_plain);
-        // Indexes rather than steps: iterators that step divide, which small cores cannot.
-        let mut from = c;
-        for to in weights.iter_mut() {
-            *to = w[from].into();
-            from += channels;
+    if room < kernel[1] {
+        return;
+    }
+    let most = (room - kernel[1]) / stride[1] + 1;
+    for first in (0..output[1]).step_by(most) {
+        let count = most.min(output[1] - first);
+        Stripe::new(slide, first, count).run(w, x, y);
+    }
+}
+
+/// Some columns of the output.
+struct Stripe<'a, 'b> {
+    slide: &'a Slide<'b>,
+    first: usize,
+    count: usize,
+    /// Columns of the input that it reads: of padding at the left, of the image from `from` on, all.
+    left: usize,
+    from: usize,
+    inside: usize,
+    width: usize,
+}
+
+impl<'a, 'b> Stripe<'a, 'b> {
+    fn new(slide: &'a Slide<'b>, first: usize, count: usize) -> Self {
+        let width = (count - 1) * slide.stride[1] + slide.kernel[1];
+        let start = first * slide.stride[1];
+        let left = slide.pads[1].saturating_sub(start).min(width);
+        let from = (start + left).saturating_sub(slide.pads[1]);
+        let inside = (width - left).min(slide.image[1].saturating_sub(from));
+        Self { slide, first, count, left, from, inside, width }
+    }
+
+    fn run(&self, w: &mut [i32], x: &mut [i32], y: &mut [i8]) {
+        let Slide { channels, kernel, output, scaling, .. } = *self.slide;
+        let x = &mut x[..kernel[0] * self.width];
+        x.fill(self.slide.zero.into());
+        let all = scaling.is_plain();
+        for c in 0..channels {
+            // Indexes rather than steps: iterators that step divide, which small cores cannot.
+            let mut from = c;
+            for to in w.iter_mut() {
+                *to = self.slide.w[from].into();
+                from += channels;
+            }
+            let plain = Plain::of(&scaling, c, all);
+            let bias = scaling.bias[c];
+            for oy in 0..output[0] {
+                self.widen(oy, c, x);
+                let at = (oy * output[1] + self.first) * channels + c;
+                self.outputs(x, w, &mut y[at..], |sum| match &plain {
+                    Some(plain) => plain.apply(sum.wrapping_add(bias)),
+                    None => {
+                        let mut y = [0];
+                        scaling.part(c, 1).apply(&[sum], &mut y);
+                        y[0]
+                    }
+                });
+            }
         }
-        for oy in 0..output[0] {
-            for first in (0..output[1]).step_by(most) {
-                let count = most.min(output[1] - first);
-                let width = (count - 1) * stride[1] + kernel[1];
-                widen(slide, (oy, first), c, x, width);
-                let mut at = (oy * output[1] + first) * channels + c;
-                for i in 0..count {
-                    let sum = dot(&x[i * stride[1]..], width, weights, kernel);
-                    y[at] = match &plain {
-                        Some(plain) => plain.apply(sum.wrapping_add(scaling.bias[c])),
-                        None => {
-                            let mut y = [0];
-                            scaling.part(c, 1).apply(&[sum], &mut y);
-                            y[0]
-                        }
-                    };
-                    at += channels;
+    }
+
+    /// The rows under the windows of output row `oy`, in channel `c`.
+    #[inline(always)]
+    fn widen(&self, oy: usize, c: usize, x: &mut [i32]) {
+        let Slide { channels, image, kernel, zero, .. } = *self.slide;
+        let mut iy = (oy * self.slide.stride[0]).wrapping_sub(self.slide.pads[0]);
+        let mut to = self.left;
+        for _ in 0..kernel[0] {
+            let row = &mut x[to..to + self.inside];
+            if iy < image[0] {
+                let mut from = (iy * image[1] + self.from) * channels + c;
+                for to in row {
+                    // SAFETY: a pixel of the image and one of its channels; the image's length was checked.
+                    *to = unsafe { *self.slide.x.get_unchecked(from) }.into();
+                    from += channels;
                 }
+            } else {
+                row.fill(zero.into());
             }
+            to += self.width;
+            iy = iy.wrapping_add(self.slide.dilation);
+        }
+    }
+
+    /// A row's outputs, `channels` apart.
+    #[inline(always)]
+    fn outputs(&self, x: &[i32], w: &[i32], y: &mut [i8], finish: impl Fn(i32) -> i8) {
+        let Slide { channels, kernel, stride, .. } = *self.slide;
+        let three = kernel == [3, 3];
+        let (mut at, mut start) = (0, 0);
+        for _ in 0..self.count {
+            // SAFETY: the last window ends with the last column of `x`, which has `kernel[0]` rows of `width`; weights
+            // are as many as taps.
+            let sum = unsafe {
+                let x = x.get_unchecked(start..);
+                if three { dot::<3>(x, self.width, w, 3) } else { dot::<0>(x, self.width, w, kernel[1]) }
+            };
+            // SAFETY: a pixel of the output; its length was checked.
+            unsafe { *y.get_unchecked_mut(at) = finish(sum) };
+            at += channels;
+            start += stride[1];
         }
     }
 }
 
-/// The rows under the windows of output row `oy` from column `ox` on, in channel `c`, `width` words each.
-fn widen(slide: &Slide<'_>, (oy, ox): (usize, usize), c: usize, x: &mut [i32], width: usize) {
-    let [height, columns] = slide.image;
-    let start = ox * slide.stride[1];
-    let left = slide.pads[1].saturating_sub(start).min(width);
-    let from = (start + left).saturating_sub(slide.pads[1]);
-    let inside = (width - left).min(columns.saturating_sub(from));
-    let mut iy = (oy * slide.stride[0]).wrapping_sub(slide.pads[0]);
-    for k in 0..slide.kernel[0] {
-        let row = &mut x[k * width..(k + 1) * width];
-        if iy < height {
-            row[..left].fill(slide.zero.into());
-            let mut at = (iy * columns + from) * slide.channels + c;
-            for to in &mut row[left..left + inside] {
-                *to = slide.x[at].into();
-                at += slide.channels;
-            }
-            row[left + inside..].fill(slide.zero.into());
-        } else {
-            row.fill(slide.zero.into());
-        }
-        iy = iy.wrapping_add(slide.dilation);
-    }
-}
-
-/// The products of the taps of one window, whose rows are `width` apart.
+/// The products of the taps of one window, whose rows are `width` apart; `N` by `N` taps unless it is 0.
+///
+/// # Safety
+/// There are as many rows of `taps` values as there are of weights.
 #[inline(always)]
-fn dot(x: &[i32], width: usize, weights: &[i32], [rows, taps]: [usize; 2]) -> i32 {
-    let mut sum = 0i32;
-    for k in 0..rows {
-        let (x, w) = (&x[k * width..], &weights[k * taps..(k + 1) * taps]);
-        if let (&[a, b, c, ..], &[u, v, w]) = (x, w) {
-            sum = sum.wrapping_add(a * u).wrapping_add(b * v).wrapping_add(c * w);
-        } else {
-            sum = x.iter().zip(w).fold(sum, |sum, (x, w)| sum.wrapping_add(x * w));
+unsafe fn dot<const N: usize>(x: &[i32], width: usize, w: &[i32], taps: usize) -> i32 {
+    let taps = if N == 0 { taps } else { N };
+    let (mut sum, mut row, mut k) = (0i32, 0, 0);
+    while k < if N == 0 { w.len() } else { N * N } {
+        for i in 0..taps {
+            // SAFETY: the caller's promise.
+            let (x, w) = unsafe { (*x.get_unchecked(row + i), *w.get_unchecked(k + i)) };
+            sum = sum.wrapping_add(x * w);
         }
+        row += width;
+        k += taps;
     }
     sum
 }

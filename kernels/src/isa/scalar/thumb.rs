@@ -2,36 +2,124 @@
 //! loads several at once, so values that are loaded for one product and overwritten by it cost least. The code is
 //! ARMv6-M's, which all later cores execute.
 //!
+//! The arithmetic from sums to outputs is `quant::Plain`'s, with products made of 16-bit halves.
+//!
 //! A block's word `k · patches + i` is value `k` of patch `i`. Two patches meet one row of weights, which lies as it
 //! does in the file; four of its bytes are one word where the row is aligned.
 
 #![allow(unsafe_code)]
 
 use core::arch::naked_asm;
+use core::mem::offset_of;
+
+use mote_format::Rounding;
 
 use crate::isa::{Block, Layer, Rows};
-use crate::quant::{Channels, Plain};
 
-/// What the loops work on.
+/// What the loops work on. Pointers advance from row to row.
 #[repr(C)]
 #[derive(Debug)]
-struct Dot {
+struct Product {
     x: *const i32,
     /// The end of what is done in fours.
     x_fours: *const i32,
     x_end: *const i32,
     w: *const i8,
-    sums: [i32; 2],
+    /// Weights between the end of one row's part and the beginning of the next one's.
+    skip: usize,
+    /// What the next sum starts from.
+    bias: *const i32,
+    mult: *const i32,
+    shift: *const i8,
+    /// Where the next output goes; in the raw profile, the next sums.
+    y: *mut i8,
+    /// Where `y` is when all rows are done.
+    y_end: *mut i8,
+    /// Outputs from one patch to the next.
+    stride: usize,
+    /// Twice the output's zero point, plus one.
+    twice: i32,
+    /// [`DOUBLE`], [`SINGLE`] or [`RAW`].
+    profile: i32,
+    min: i32,
+    max: i32,
+    /// The loops' own: the halves of the multiplier, the addend, the shift.
+    own: [i32; 4],
+}
+
+/// Profiles as the loops know them: `profile − exponent` is how far to shift, but for one bit.
+const DOUBLE: i32 = -1;
+const SINGLE: i32 = -2;
+const RAW: i32 = 0;
+
+/// The upper half of the product of `r1` and the multiplier to `r4`, rounded as the profile says; the zero point and a
+/// half are added, then it is shifted and held between the bounds. `r0` is the product.
+macro_rules! scale {
+    () => {
+        "9:
+        ldr r2, [r0, #{own}]
+        ldr r3, [r0, #{own} + 4]
+        asrs r4, r1, #16
+        uxth r1, r1
+        movs r5, r1
+        muls r5, r2, r5
+        lsrs r5, r5, #16
+        muls r2, r4, r2
+        adds r2, r2, r5
+        muls r4, r3, r4
+        asrs r5, r2, #16
+        adds r4, r4, r5
+        uxth r2, r2
+        muls r1, r3, r1
+        adds r1, r1, r2
+        asrs r2, r1, #16
+        adds r4, r4, r2
+        ldr r2, [r0, #{profile}]
+        adds r2, r2, #1
+        bne 6f
+        lsls r4, r4, #1
+        lsls r1, r1, #16
+        lsrs r1, r1, #30
+        adds r1, r1, #1
+        lsrs r1, r1, #1
+        adds r4, r4, r1
+        asrs r1, r4, #31
+        adds r4, r4, r1
+        6:
+        ldr r1, [r0, #{own} + 8]
+        adds r4, r4, r1
+        bvc 6f
+        asrs r4, r4, #31
+        movs r1, #1
+        lsls r1, r1, #31
+        eors r4, r4, r1
+        6:
+        ldr r1, [r0, #{own} + 12]
+        asrs r4, r4, r1
+        ldr r1, [r0, #{min}]
+        cmp r4, r1
+        bge 6f
+        movs r4, r1
+        6:
+        ldr r1, [r0, #{max}]
+        cmp r4, r1
+        ble 6f
+        movs r4, r1
+        6:
+        bx lr"
+    };
 }
 
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident { $($code:expr,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($code:expr,)* } $second:literal $raw_second:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// Patches and weights lie where `dot` says; weights are aligned where `x_fours` lies behind `x`.
+        /// The rows of weights, biases, multipliers and exponents, at least one, the patches and the outputs lie where
+        /// `product` says; weights are aligned where `x_fours` lies behind `x`. Unless the profile is raw, the channels
+        /// are plain.
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(dot: *mut Dot) {
+        unsafe extern "C" fn $name(product: *mut Product) {
             naked_asm!(
                 "push {{r4, r5, r6, r7, lr}}
                 mov r4, r8
@@ -39,27 +127,85 @@ macro_rules! kernel {
                 mov r6, r10
                 mov r7, r11
                 push {{r0, r4, r5, r6, r7}}
-                ldr r6, [r0]
-                ldr r1, [r0, #4]
+                ldr r1, [r0, #{x_fours}]
                 mov r10, r1
-                ldr r1, [r0, #8]
+                ldr r1, [r0, #{x_end}]
                 mov r11, r1
-                ldr r7, [r0, #12]
-                ldr r1, [r0, #16]
-                mov r8, r1
-                ldr r1, [r0, #20]
-                mov r9, r1",
+                ldr r7, [r0, #{w}]
+                5:
+                ldr r6, [r0, #{x}]
+                ldr r1, [r0, #{bias}]
+                ldm r1!, {{r2}}
+                str r1, [r0, #{bias}]
+                mov r8, r2
+                mov r9, r2",
                 $($code,)*
-                "pop {{r0, r4, r5, r6, r7}}
+                "ldr r0, [sp]
+                ldr r1, [r0, #{skip}]
+                adds r7, r7, r1
+                ldr r1, [r0, #{profile}]
+                cmp r1, #0
+                beq 7f
+                ldr r2, [r0, #{mult}]
+                ldm r2!, {{r3}}
+                str r2, [r0, #{mult}]
+                uxth r2, r3
+                str r2, [r0, #{own}]
+                asrs r3, r3, #16
+                str r3, [r0, #{own} + 4]
+                ldr r2, [r0, #{shift}]
+                movs r3, #0
+                ldrsb r3, [r2, r3]
+                adds r2, r2, #1
+                str r2, [r0, #{shift}]
+                subs r1, r1, r3
+                ldr r2, [r0, #{twice}]
+                lsls r2, r2, r1
+                str r2, [r0, #{own} + 8]
+                adds r1, r1, #1
+                str r1, [r0, #{own} + 12]
                 mov r1, r8
-                str r1, [r0, #16]
-                mov r1, r9
-                str r1, [r0, #20]
+                bl 9f
+                ldr r1, [r0, #{y}]
+                strb r4, [r1]",
+                $second,
+                "ldr r1, [r0, #{y}]
+                adds r1, r1, #1
+                8:
+                str r1, [r0, #{y}]
+                ldr r2, [r0, #{y_end}]
+                cmp r1, r2
+                beq 6f
+                b 5b
+                6:
+                pop {{r0, r4, r5, r6, r7}}
                 mov r8, r4
                 mov r9, r5
                 mov r10, r6
                 mov r11, r7
-                pop {{r4, r5, r6, r7, pc}}",
+                pop {{r4, r5, r6, r7, pc}}
+                7:
+                ldr r1, [r0, #{y}]
+                mov r2, r8
+                stm r1!, {{r2}}",
+                $raw_second,
+                "b 8b",
+                scale!(),
+                bias = const offset_of!(Product, bias),
+                max = const offset_of!(Product, max),
+                min = const offset_of!(Product, min),
+                mult = const offset_of!(Product, mult),
+                own = const offset_of!(Product, own),
+                profile = const offset_of!(Product, profile),
+                shift = const offset_of!(Product, shift),
+                skip = const offset_of!(Product, skip),
+                twice = const offset_of!(Product, twice),
+                w = const offset_of!(Product, w),
+                x = const offset_of!(Product, x),
+                x_end = const offset_of!(Product, x_end),
+                x_fours = const offset_of!(Product, x_fours),
+                y = const offset_of!(Product, y),
+                y_end = const offset_of!(Product, y_end),
             )
         }
     };
@@ -109,11 +255,11 @@ macro_rules! four_times_one {
 }
 
 kernel! {
-    /// Adds the products of one row of weights with two patches.
+    /// Two patches.
     two_patches {
-        "1:
-        cmp r6, r10
+        "cmp r6, r10
         beq 2f
+        1:
         ldm r7!, {{r0}}
         sxtb r1, r0
         ldm r6!, {{r2, r3, r4, r5}}",
@@ -127,7 +273,8 @@ kernel! {
         two!("r2" "r3"),
         "asrs r1, r0, #24",
         two!("r4" "r5"),
-        "b 1b
+        "cmp r6, r10
+        bne 1b
         2:
         movs r0, #0
         3:
@@ -140,22 +287,30 @@ kernel! {
         "b 3b
         4:",
     }
+    "mov r1, r9
+    bl 9f
+    ldr r1, [r0, #{y}]
+    ldr r2, [r0, #40]
+    strb r4, [r1, r2]"
+    "mov r2, r9
+    stm r1!, {{r2}}"
 }
 
 kernel! {
-    /// Adds the products of one row of weights with one patch. Fours come in fours.
+    /// One patch. Fours come in fours.
     one_patch {
         "movs r0, #3
         negs r4, r0
         adds r5, r4, #1
-        1:
         cmp r6, r10
-        beq 2f",
+        beq 2f
+        1:",
         four_times_one!(),
         four_times_one!(),
         four_times_one!(),
         four_times_one!(),
-        "b 1b
+        "cmp r6, r10
+        bne 1b
         2:
         movs r0, #0
         3:
@@ -169,6 +324,7 @@ kernel! {
         b 3b
         4:",
     }
+    "" ""
 }
 
 /// The scratch as words.
@@ -200,49 +356,99 @@ fn put(block: &mut Block<'_>, i: usize, at: usize, len: usize, value: impl Fn(us
     }
 }
 
-/// Adds to `sums` the products of a row's part with the patches of a block.
-fn dot(x: &[i32], patches: usize, w: &[i8], sums: [i32; 2]) -> [i32; 2] {
-    let (len, once) = (w.len(), if patches == 2 { 4 } else { 16 });
-    let fours = if w.as_ptr().addr() % 4 == 0 { len & !(once - 1) } else { 0 };
-    let range = x[..len * patches].as_ptr_range();
-    let x_fours = range.start.wrapping_add(fours * patches);
-    let mut dot = Dot { x: range.start, x_fours, x_end: range.end, w: w.as_ptr(), sums };
-    // SAFETY: `len` values of each patch are in `x`, and as many weights in `w`, aligned where fours are read.
-    unsafe { if patches == 2 { two_patches(&mut dot) } else { one_patch(&mut dot) } };
-    dot.sums
+/// Some rows of a layer, for a block.
+struct Call<'a, 'b> {
+    layer: &'a Layer<'b>,
+    /// Channels.
+    from: usize,
+    count: usize,
+    /// Where the block's values begin in the rows of weights, and how many they are.
+    k: usize,
+    len: usize,
+}
+
+impl Call<'_, '_> {
+    /// The arguments, but for where outputs go. `None` when something is missing.
+    #[inline(never)]
+    fn product(&self, block: &mut Block<'_>) -> Option<Product> {
+        let Self { layer, from, count, k, len } = *self;
+        let (patches, end) = (block.count, from + count);
+        let range = words(block).get(..len * patches)?.as_ptr_range();
+        let (w, channels) = (&layer.w, &layer.channels);
+        let weights = w.data.get(from * w.stride + k..(end - 1) * w.stride + k + len)?;
+        let once = if patches == 2 { 4 } else { 16 };
+        let aligned = (weights.as_ptr().addr() | w.stride) & 3 == 0;
+        let fours = if aligned { len & !(once - 1) } else { 0 };
+        let output = &channels.output;
+        let bias = channels.bias.get(from..end)?;
+        Some(Product {
+            x: range.start,
+            x_fours: range.start.wrapping_add(fours * patches),
+            x_end: range.end,
+            w: weights.as_ptr(),
+            skip: w.stride - len,
+            bias: bias.as_ptr(),
+            mult: channels.mult.get(from..end)?.as_ptr(),
+            // The raw profile reads no exponents.
+            shift: channels.shift.get(from..end).unwrap_or(&[]).as_ptr(),
+            y: core::ptr::null_mut(),
+            y_end: core::ptr::null_mut(),
+            stride: layer.stride,
+            twice: 2 * output.zero + 1,
+            profile: if output.round == Rounding::Single { SINGLE } else { DOUBLE },
+            min: output.min.into(),
+            max: output.max.into(),
+            own: [0; 4],
+        })
+    }
+}
+
+/// Runs the loops for as many rows as there are outputs at `y`.
+///
+/// # Safety
+/// As of the loops.
+unsafe fn outputs(patches: usize, product: &mut Product, y: &mut [i8], count: usize) {
+    (product.y, product.y_end) = (y.as_mut_ptr(), y[count..].as_mut_ptr());
+    // SAFETY: the caller's promise.
+    unsafe { if patches == 2 { two_patches(product) } else { one_patch(product) } };
+}
+
+/// Runs the loops for the raw sums of `sums.len() / patches` rows.
+///
+/// # Safety
+/// As of the loops.
+unsafe fn raw(patches: usize, product: &mut Product, sums: &mut [i32]) {
+    let range = sums.as_mut_ptr_range();
+    (product.profile, product.y, product.y_end) = (RAW, range.start.cast(), range.end.cast());
+    // SAFETY: the caller's promise.
+    unsafe { if patches == 2 { two_patches(product) } else { one_patch(product) } };
 }
 
 /// The layer's outputs for a block of two patches or one.
 #[inline(never)]
 pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
-    let (len, patches) = (block.len, if block.count == 2 { 2 } else { 1 });
-    let x: &[i32] = words(block);
-    for n in 0..layer.w.count {
-        let w = &layer.w.data[n * layer.w.stride..][..len];
-        let bias = layer.channels.bias[n];
-        let sums = dot(x, patches, w, [bias; 2]);
-        finish(layer, n, &sums[..patches], y);
+    let (len, count, patches) = (block.len, layer.w.count, block.count);
+    if !(1..=2).contains(&patches) || y.len() < (patches - 1) * layer.stride + count || count == 0 {
+        return;
+    }
+    if layer.plain {
+        let Some(mut product) = (Call { layer, from: 0, count, k: 0, len }).product(block) else { return };
+        // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
+        return unsafe { outputs(patches, &mut product, y, count) };
+    }
+    for n in 0..count {
+        let Some(mut product) = (Call { layer, from: n, count: 1, k: 0, len }).product(block) else { return };
+        let mut sums = [0; 2];
+        product.bias = &raw const ZERO;
+        // SAFETY: as above; raw sums of one row are as many as there are patches.
+        unsafe { raw(patches, &mut product, &mut sums[..patches]) };
+        for (i, &sum) in sums[..patches].iter().enumerate() {
+            layer.channels.part(n, 1).apply(&[sum], &mut y[i * layer.stride + n..][..1]);
+        }
     }
 }
 
-/// Sums of channel `n`, the bias among them, to outputs.
-fn finish(layer: &Layer<'_>, n: usize, sums: &[i32], y: &mut [i8]) {
-    let plain = Plain::of(&layer.channels, n, layer.plain);
-    for (i, &sum) in sums.iter().enumerate() {
-        y[i * layer.stride + n] = match &plain {
-            Some(plain) => plain.apply(sum),
-            None => unbiased(&layer.channels, n, sum),
-        };
-    }
-}
-
-/// A sum that has its bias, in any profile.
-#[inline(never)]
-fn unbiased(channels: &Channels<'_>, n: usize, sum: i32) -> i8 {
-    let mut y = [0];
-    channels.part(n, 1).apply(&[sum.wrapping_sub(channels.bias[n])], &mut y);
-    y[0]
-}
+static ZERO: i32 = 0;
 
 /// The layer's outputs for every row of `x`, part by part where rows are longer than the scratch.
 #[inline(never)]
@@ -264,22 +470,33 @@ pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut
 }
 
 /// Sums of a dense layer that are kept while the parts of its input are widened one after the other.
-const SUMS: usize = 32;
+const SUMS: usize = 64;
 
 fn parts(x: &[i8], layer: &Layer<'_>, block: &mut Block<'_>, most: usize, y: &mut [i8]) {
     // Whole unrolled rounds, where that many fit.
-    let most = if most < 16 { most } else { most & !15 };
+    let most = if most < 16 { most.max(1) } else { most & !15 };
     for from in (0..layer.w.count).step_by(SUMS) {
         let count = SUMS.min(layer.w.count - from);
         let mut sums = [0; SUMS];
-        sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
+        if layer.plain {
+            sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
+        }
         for (i, part) in x.chunks(most).enumerate() {
+            let (k, len) = (i * most, part.len());
             pack(block, 0, 0, part);
-            for (n, sum) in sums[..count].iter_mut().enumerate() {
-                let w = &layer.w.data[(from + n) * layer.w.stride + i * most..][..part.len()];
-                *sum = dot(words(block), 1, w, [*sum; 2])[0];
+            let Some(mut product) = (Call { layer, from, count, k, len }).product(block) else { return };
+            product.bias = sums.as_ptr();
+            // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
+            unsafe {
+                if layer.plain && k + len == x.len() {
+                    outputs(1, &mut product, &mut y[from..], count);
+                } else {
+                    raw(1, &mut product, &mut sums[..count]);
+                }
             }
         }
-        (from..).zip(&sums[..count]).for_each(|(n, &sum)| finish(layer, n, &[sum], y));
+        if !layer.plain {
+            layer.channels.part(from, count).apply(&sums[..count], &mut y[from..from + count]);
+        }
     }
 }

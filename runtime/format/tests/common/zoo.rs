@@ -159,5 +159,5 @@ fn head(b: &mut Builder, x: u16, q: u16) -> u16 {
         bias: b.i32s(&biases(9, 5)),
         requant: b.requant(Rounding::Single, &[0x4444_4444; 5], &[-6; 5]),
     };
-    b.step(Op::FullyConnected(dense), &[flat], (DType::I8, &[1, 5], quant(0.1, 3)), 2 * 4 + 3)
+    b.step(Op::FullyConnected(dense), &[flat], (DType::I8, &[1, 5], quant(0.1, 3)), 4 * 4 + 3)
 }
