@@ -156,6 +156,8 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         Ok(())
     }
 
+    /// Not inlined: the new cursor would take stack while kernels run.
+    #[inline(never)]
     fn restart(&mut self) {
         (self.cursor, self.fed) = (Cursor::new(self.model), 0);
     }
@@ -181,9 +183,10 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
 
     /// Runs what is next; `None` at the end, and where rows are missing.
     fn advance(&mut self, hook: &mut impl Hook) -> Option<()> {
-        match self.cursor.peek()? {
+        let next = self.cursor.peek()?;
+        match &next {
             Next::Whole(info) => self.whole(info.borrow(), hook)?,
-            Next::Rows(info, call) if P::LOCKSTEP => self.rows(info.borrow(), call, hook)?,
+            Next::Rows(info, call) if P::LOCKSTEP => self.rows(info.borrow(), *call, hook)?,
             Next::Rows(..) => return None,
         }
         self.cursor.advance();
