@@ -16,6 +16,7 @@ pub(crate) mod conv2d_asymmetric;
 pub(crate) mod depthwise_conv2d;
 pub(crate) mod depthwise_conv2d_asymmetric;
 pub(crate) mod dequantize;
+pub(crate) mod div;
 pub(crate) mod flip_sign;
 pub(crate) mod fully_connected;
 pub(crate) mod fully_connected_asymmetric;

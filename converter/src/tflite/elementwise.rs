@@ -5,7 +5,7 @@ use super::lower::{Lowering, kind_name};
 use crate::error::Result;
 use crate::program::Operand;
 use mote_format::{
-    Add, Cast, Clamp, DType, Dequantize, Maximum, Minimum, Mul, Op as Kernel, Prelu, Quant, Quantize,
+    Add, Cast, Clamp, DType, Dequantize, Div, Maximum, Minimum, Mul, Op as Kernel, Prelu, Quant, Quantize,
     Requantize, Reshape, Rounding,
 };
 use mote_kernels::quant::{double, scale_of};
@@ -80,6 +80,21 @@ fn compare<'a>(
     }
     let ((a, _), (b, _)) = pair(l, node)?;
     l.push(node, op, &[a, b])
+}
+
+/// TFLite multiplies and divides the scales as floats.
+pub(super) fn div<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_div_options())?;
+    let ((a, qa), (b, qb)) = pair(l, node)?;
+    let y = l.quant(node, l.output(node)?)?;
+    let (min, max) = l.bounds(node, y, options.fused_activation_function())?;
+    let scale = scale_of(f64::from(qa.scale / (qb.scale * y.scale)));
+    // Beyond this, LiteRT shifts the largest quotients by fewer bits than none.
+    if scale.shift > 23 {
+        let cause = format!("scales {}, {} and {} leave its fixed point", qa.scale, qb.scale, y.scale);
+        return Err(l.refuse(node, cause));
+    }
+    l.push(node, Kernel::Div(Div { scale, min, max }), &[a, b])
 }
 
 /// TFLite divides and multiplies the scales as floats.

@@ -48,6 +48,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     DEPTHWISE_CONV_2D window::depthwise, "double", "constant int8 weights; depth multiplier, dilation";
     DEPTH_TO_SPACE slices::depth_to_space, "none", "";
     DEQUANTIZE elementwise::dequantize, "none", "int8 to float";
+    DIV elementwise::div, "fixed-point steps of LiteRT", "up to four dimensions, with broadcasting; by zero, where LiteRT stops, a bound";
     ELU table::elu, "float table", "";
     EXP table::exp, "float table", "";
     EXPAND_DIMS layout::reshape, "none", "";

@@ -73,6 +73,11 @@ pub(crate) fn cases() -> Vec<Case> {
         sloped(&[3, 5, 4, 7], true),
         sloped(&[1], false),
     ]);
+    all.extend([
+        divided((0.05, -100), (0.002, 10)),
+        divided((0.04, 3), (0.0051, 127)),
+        divided((0.5, 0), (0.01, -128)),
+    ]);
     all.extend([cast(TensorType::FLOAT32), cast(TensorType::INT32), there_and_back()]);
     all
 }
@@ -104,6 +109,27 @@ fn compared(name: &'static str, a: &[i32], b: &[i32]) -> Case {
             .map(|(a, b)| if code == B::MAXIMUM { a.max(b) } else { a.min(b) } as u8)
             .collect()
     })
+}
+
+/// By every value but zero. In reals, a step apart at most.
+fn divided(x: Q, d: Q) -> Case {
+    let y = (0.07, -20);
+    let divisors: Vec<i8> = (-128..=127i8).filter(|&v| i64::from(v) != d.1).collect();
+    let mut m = Model::default();
+    let (from, by) = (m.input(&[9, 255], x), m.constant(&[255], d, &divisors));
+    let to = m.value(&[9, 255], y);
+    let options =
+        options!(DivOptions, DivOptionsArgs { fused_activation_function: ActivationFunctionType::RELU });
+    m.op(B::DIV, &[from, by], to, Some(options)).output(to);
+    let oracle = move |v: &[i8]| {
+        let value = |(i, &v): (usize, &i8)| {
+            let divisor = (i64::from(divisors[i % 255]) - d.1) as f64 * f64::from(d.0);
+            let real = (i64::from(v) - x.1) as f64 * f64::from(x.0) / divisor / f64::from(y.0);
+            clamp(real.round() as i64 + y.1, (y.1, 127)) as u8
+        };
+        v.iter().enumerate().map(value).collect()
+    };
+    Case { slack: 1, ..Case::new("DIV", &m, oracle) }
 }
 
 /// Slopes of a shape, constant or computed.

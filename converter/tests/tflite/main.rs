@@ -125,7 +125,7 @@ fn every_operator_gives_the_bits_of_litert() {
         let bytes = convert(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let model = Model::new_checked(&bytes).expect("a model");
         let mut random = Random::new(12);
-        let inputs: Vec<Vec<u8>> = (0..20).map(|_| input(&model, &mut random)).collect();
+        let inputs: Vec<Vec<u8>> = (0..100).map(|_| input(&model, &mut random)).collect();
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), &case.bytes).expect("room");
         // The reference kernels have no ELU, and take int8 for uint8 in SUM. LiteRT's others have both; SUM is rounded in

@@ -86,7 +86,7 @@ fn exp_near_zero(x: i32) -> i32 {
 }
 
 /// 1 / (1 + x) for x in 0..1, both with 31 fraction bits.
-fn one_over_one_plus(x: i32) -> i32 {
+pub(super) fn one_over_one_plus(x: i32) -> i32 {
     /// 48/17, −32/17 and 1 with 29 fraction bits.
     const A: i32 = 1_515_870_810;
     const B: i32 = -1_010_580_540;

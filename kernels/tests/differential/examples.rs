@@ -490,3 +490,11 @@ pub(crate) fn cast() {
     assert_eq!(cast(DType::F32, x.clone(), DType::U8, 4), [0, 255, 255, 0]);
     assert_eq!(cast(DType::F32, x, DType::I32, 4), words(&[-1, 1_000_000_000, i32::MAX, i32::MIN]));
 }
+
+pub(crate) fn div() {
+    // (a − 1) / (b + 1) at scale 1/2, that is twice the quotient: 10/3, −9/2, 8/−4 and 0/5; then by zero.
+    let op = Op::Div(Div { scale: power(1), min: -100, max: 90 });
+    let y =
+        binary(op, (&[1, 6], 1, &[11, -8, 9, 1, 5, -4]), (&[1, 6], -1, &[2, 1, -5, 4, -1, -1]), (&[1, 6], 2));
+    assert_eq!(y, [7 + 2, -9 + 2, -4 + 2, 2, 90, -100]);
+}

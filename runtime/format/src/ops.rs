@@ -439,6 +439,17 @@ operators! { $
         to: DType,
     }
 
+    /// Element-wise quotient in the fixed-point steps of TFLite; an input may repeat along dimensions where it has
+    /// length 1. By zero it is a bound, the upper one for dividends of at least zero.
+    30 Div div [2, 2] {
+        /// Multiplier of the quotient, with an exponent of at most 23.
+        scale: Scale,
+        /// Lower bound of the output.
+        min: i8,
+        /// Upper bound of the output.
+        max: i8,
+    }
+
     /// Convolution with weights that have a zero point: the sums are Σx·(w − `weight_zero`).
     40 Conv2dAsymmetric conv2d_asymmetric [1, 1] {
         /// As it would be with the weights w alone, except for the bias: it holds −zero·Σ(w − `weight_zero`).

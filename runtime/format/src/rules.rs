@@ -81,6 +81,7 @@ impl Op {
             self,
             Op::Add(_)
                 | Op::Mul(_)
+                | Op::Div(_)
                 | Op::Maximum(_)
                 | Op::Minimum(_)
                 | Op::Prelu(_)

@@ -184,6 +184,14 @@ fn comparisons_and_slopes() {
         ],
     );
     check_all(
+        "Div",
+        [
+            Case("bounds", edit!(Div, min = 101), Reason::Parameter),
+            Case("exponent", edit!(Div, scale.shift = 24), Reason::Parameter),
+            Case("type", |w| output(w, "Div").dtype = DType::I32, Reason::DType),
+        ],
+    );
+    check_all(
         "Prelu",
         [
             Case("input repeats", |w| output(w, "Prelu").dims = vec![2, 1], Reason::Shape),

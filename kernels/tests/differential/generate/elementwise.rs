@@ -183,3 +183,9 @@ pub(crate) fn cast(d: &mut Draw<'_>) -> Case {
     b.output(output);
     Case::new(b, vec![Some(d.bytes(volume(&x) * from.size()))])
 }
+
+pub(crate) fn div(d: &mut Draw<'_>) -> Case {
+    let scale = d.scale(Rounding::Double, 2);
+    let (min, max) = d.bounds();
+    binary(d, Op::Div(Div { scale: Scale { shift: scale.shift.min(23), ..scale }, min, max }))
+}

@@ -4,7 +4,7 @@ use super::{Check, Operands, bounds, require, scale};
 use crate::error::Reason;
 use crate::field::Rounding;
 use crate::ops::{
-    Add, ArgMax, Cast, Clamp, Dequantize, FlipSign, L2Norm, Lut, Maximum, Minimum, Mul, Prelu, Quantize,
+    Add, ArgMax, Cast, Clamp, Dequantize, Div, FlipSign, L2Norm, Lut, Maximum, Minimum, Mul, Prelu, Quantize,
     Requantize, Softmax, TopK,
 };
 use crate::tensor::{DType, TensorInfo};
@@ -41,6 +41,15 @@ impl Mul {
         broadcast(io)?;
         bounds(self.min, self.max)?;
         scale(self.scale, self.round)
+    }
+}
+
+impl Div {
+    pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        broadcast(io)?;
+        bounds(self.min, self.max)?;
+        require(self.scale.shift <= 23, Reason::Parameter)?;
+        scale(self.scale, Rounding::Double)
     }
 }
 

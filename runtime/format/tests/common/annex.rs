@@ -63,6 +63,9 @@ fn compared(b: &mut Builder) {
     let larger = b.step(Op::Maximum(Maximum {}), &[x, other], y, 0);
     let smaller = b.step(Op::Minimum(Minimum {}), &[larger, other], y, 0);
     b.in_place();
+    let div = Op::Div(Div { scale: Scale { mult: 0x4000_0000, shift: 3 }, min: -128, max: 100 });
+    let smaller = b.step(div, &[smaller, other], y, 0);
+    b.in_place();
     let slopes = b.constant("slopes", &[64, 0x80, 1], &[1, 3], quant(0.01, 0));
     let scale = |mult, shift| Scale { mult, shift };
     let prelu =
