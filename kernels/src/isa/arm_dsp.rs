@@ -186,7 +186,7 @@ fn scale(sums: &[i32], scale: Scale, output: &Output, y: &mut [i8]) {
     let right = -i32::from(scale.shift) - i32::from(output.round == Rounding::Single);
     let plain = output.round != Rounding::Float && (1..=20).contains(&right) && scale.mult >= 1 << 30;
     if !plain {
-        sums.iter().zip(y).for_each(|(&sum, y)| *y = output.apply(sum, scale));
+        sums.iter().zip(y).for_each(|(&sum, y)| *y = pack::requantize_one(output, sum, scale));
         return;
     }
     let add = (2 * output.zero + 1) << (right - 1);

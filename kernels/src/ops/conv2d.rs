@@ -71,19 +71,17 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
             let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
             let mut block = Block { scratch, len: k, count };
             for i in 0..count {
-                let from = (g * cin, cin);
-                if k <= SMALL {
-                    let small = &mut [0; SMALL][..k];
-                    window.patch(at.image, at.oy, at.ox, from, |at, len, x| match x {
-                        Some(x) => small[at..at + len].copy_from_slice(x),
-                        None => small[at..at + len].fill(zero),
-                    });
+                let small = &mut [0; SMALL][..if k <= SMALL { k } else { 0 }];
+                window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
+                    match (small.get_mut(at..at + len), x) {
+                        (Some(small), Some(x)) => small.copy_from_slice(x),
+                        (Some(small), None) => small.fill(zero),
+                        (None, Some(x)) => isa.pack(&mut block, i, at, x),
+                        (None, None) => isa.fill(&mut block, i, at, len, zero),
+                    }
+                });
+                if !small.is_empty() {
                     isa.pack(&mut block, i, 0, small);
-                } else {
-                    window.patch(at.image, at.oy, at.ox, from, |at, len, x| match x {
-                        Some(x) => isa.pack(&mut block, i, at, x),
-                        None => isa.fill(&mut block, i, at, len, zero),
-                    });
                 }
                 at.advance(xd, yd);
             }

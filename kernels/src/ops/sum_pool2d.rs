@@ -48,9 +48,8 @@ pub(crate) fn run<I: Isa>(isa: I, p: &SumPool2d, mut io: Io<'_>) {
             let mut acc = [0; BLOCK];
             let acc = &mut acc[..y.len()];
             isa.sum(taps, c * BLOCK, acc);
-            y.iter_mut()
-                .zip(acc)
-                .for_each(|(y, &mut sum)| *y = output.apply(sum.wrapping_sub(zeros), p.scale));
+            acc.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(zeros));
+            isa.scale(acc, p.scale, &output, y);
         }
     }
 }

@@ -9,7 +9,7 @@ use core::ptr::{null, null_mut};
 use super::product::{self, DOUBLE, Product, RAW, SINGLE};
 use crate::isa::{Block, Layer, Rows, block_bytes};
 use crate::quant::{Channels, Output};
-use mote_format::Rounding;
+use mote_format::{Rounding, Scale};
 
 /// Patches of a full block.
 pub(super) const PATCHES: usize = 4;
@@ -250,10 +250,20 @@ pub(super) fn hold(output: &Output, y: &mut [i8]) {
     }
 }
 
-/// Sums of consecutive channels to int8, in any profile.
+/// Sums of consecutive channels to int8, in any profile: what the loops cannot do, in little code.
 #[inline(never)]
 pub(super) fn requantize(sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
-    channels.apply(sums, y);
+    let scales = channels.mult.iter().zip(channels.bias).enumerate();
+    for ((y, &sum), (i, (&mult, &bias))) in y.iter_mut().zip(sums).zip(scales) {
+        let shift = channels.shift.get(i).copied().unwrap_or(0);
+        *y = requantize_one(&channels.output, sum.wrapping_add(bias), Scale { mult, shift });
+    }
+}
+
+/// One sum to int8, in any profile.
+#[inline(never)]
+pub(super) fn requantize_one(output: &Output, sum: i32, scale: Scale) -> i8 {
+    output.apply(sum, scale)
 }
 
 /// The layer's outputs for every row of `x`: by blocks of four where the scratch holds one, otherwise row by row.

@@ -274,6 +274,8 @@ struct Stripe<'a, 'b> {
     from: usize,
     inside: usize,
     columns: usize,
+    /// Whether all channels are plain.
+    plain: bool,
     padding: [i8; 4],
 }
 
@@ -284,8 +286,8 @@ impl<'a, 'b> Stripe<'a, 'b> {
         let left = slide.pads[1].saturating_sub(start).min(columns);
         let from = (start + left).saturating_sub(slide.pads[1]);
         let inside = (columns - left).min(slide.image[1].saturating_sub(from));
-        let padding = [slide.zero; 4];
-        Self { slide, places, first, count, left, from, inside, columns, padding }
+        let (plain, padding) = (slide.scaling.is_plain(), [slide.zero; 4]);
+        Self { slide, places, first, count, left, from, inside, columns, plain, padding }
     }
 
     fn run(&self, y: &mut [i8]) {
@@ -348,15 +350,15 @@ impl<'a, 'b> Stripe<'a, 'b> {
             return;
         }
         let Slide { x, image, channels, stride, dilation, pads, .. } = *self.slide;
-        let row = |k: usize| {
-            let at = (oy * stride[0] + k * dilation).wrapping_sub(pads[0]);
+        let row = |at: usize| {
             if at < image[0] {
-                (x[(at * image[1] + self.from) * channels + c..].as_ptr(), channels)
+                (x.as_ptr().wrapping_add((at * image[1] + self.from) * channels + c), channels)
             } else {
                 (self.padding.as_ptr(), 0)
             }
         };
-        let ((a, a_step), (b, b_step)) = (row(2 * pair), row(2 * pair + 1));
+        let upper = (oy * stride[0] + 2 * pair * dilation).wrapping_sub(pads[0]);
+        let ((a, a_step), (b, b_step)) = (row(upper), row(upper.wrapping_add(dilation)));
         let to = self.places.x.wrapping_add(pair * self.columns + self.left);
         // SAFETY: `inside` columns from `from` on are in the image's row, whose length was checked, each with four
         // channels from `c` on; the scratch has room.
@@ -378,7 +380,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
         }
         // SAFETY: the scratch has room for the parameters, from its first aligned word on; any bytes are integers.
         let parameters = unsafe { &mut *self.places.parameters };
-        let plain = scaling.part(c, 4).is_plain();
+        let plain = self.plain || scaling.part(c, 4).is_plain();
         let single = i32::from(scaling.output.round == Rounding::Single);
         let twice = 2 * scaling.output.zero + 1;
         for i in 0..4 {
