@@ -32,9 +32,9 @@ impl Oracle {
     fn run(&mut self, x: &[i8]) -> Vec<i8> {
         let both = (0..LENGTH).map(|i| self.last[i].saturating_add(i as i8 + 1).saturating_add(x[i]));
         let both: Vec<i8> = both.collect();
-        for i in 0..LENGTH {
-            let real = i32::from(self.total[i]) - 3 + i32::from(x[i]);
-            self.total[i] = (real + 3).clamp(-128, 127) as i8;
+        for (total, &x) in self.total.iter_mut().zip(x) {
+            let real = i32::from(*total) - 3 + i32::from(x);
+            *total = (real + 3).clamp(-128, 127) as i8;
         }
         self.last.copy_from_slice(x);
         [&self.total[..], &both].concat()

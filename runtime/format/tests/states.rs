@@ -34,9 +34,12 @@ fn round_trip() -> Result<(), Error> {
     Ok(())
 }
 
+/// What is wrong, and how it becomes so.
+type Fault = (&'static str, fn(&mut ModelWriter));
+
 #[test]
 fn a_next_value_that_is_not_the_states() {
-    let cases: [(&str, fn(&mut ModelWriter)); 6] = [
+    let cases: [Fault; 6] = [
         ("lies elsewhere", |w| w.states[0].next = 5),
         ("is an input", |w| w.states[0].next = 0),
         ("is another state", |w| w.states[0].next = 3),
@@ -69,7 +72,7 @@ fn a_next_value_that_is_not_kept_to_the_end() {
 
 #[test]
 fn an_initial_value_that_is_none() {
-    let cases: [(&str, fn(&mut ModelWriter)); 4] = [
+    let cases: [Fault; 4] = [
         ("does not exist", |w| w.states[1].initial = Some(99)),
         ("is no constant", |w| w.states[1].initial = Some(0)),
         ("has another size", |w| w.constants[0].dims = vec![1, 4]),
