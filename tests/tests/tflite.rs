@@ -15,9 +15,9 @@ use mote_converter::program::Step;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
-use mote_format::{AlignedBytes, Op};
+use mote_format::AlignedBytes;
 use mote_kernels::table::Kernels;
-use mote_runtime::{DType, Hook, Model, Session, Tensor, macs};
+use mote_runtime::{DType, Hook, Model, Session, Tensor};
 use mote_tests::{outputs, shared};
 use std::path::{Path, PathBuf};
 
