@@ -3,7 +3,7 @@
 //! Every computed rank-4 value is stored permuted by [`TO_NHWC`]. Operators that know about images
 //! follow; those that depend on the order of elements (reshapes, transposes) get explicit transposes
 //! around them, which other passes merge, cancel or absorb. Inputs and outputs that the file already
-//! keeps channels-last stay as they are.
+//! keeps channels-last stay as they are, and so do outputs that a reshape makes.
 
 use crate::error::{Error, Result};
 use crate::ir::{self, Graph, Layout, Node, Op, Tensor, ValueId};
@@ -42,7 +42,11 @@ fn permuted_values(graph: &Graph) -> Vec<bool> {
         }
     }
     for &id in &graph.outputs {
-        if graph.producer(id).is_some_and(|n| is(&graph.nodes[n], TO_NHWC)) {
+        if graph.producer(id).is_some_and(|n| {
+            let node = &graph.nodes[n];
+            let copies = graph.shape(node.inputs[0]) == graph.shape(id);
+            (node.op == Op::Reshape && !copies) || is(node, TO_NHWC)
+        }) {
             permuted[id.0] = false;
         }
     }

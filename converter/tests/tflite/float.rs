@@ -46,7 +46,11 @@ fn cases() -> Vec<Case> {
         softmax(&[2, 6], 1.0),
         softmax(&[1, 2, 2, 3], 0.5),
         prelu(),
+        spread(),
     ];
+    for (corners, centers) in [(false, false), (true, false), (false, true)] {
+        all.extend([resized(true, corners, centers), resized(false, corners, centers)]);
+    }
     for (name, code, f) in FUNCTIONS {
         all.push(unary(name, code, None, f));
     }
@@ -398,6 +402,74 @@ fn softmax(dims: &[i32], beta: f32) -> Case {
             weights.into_iter().map(|w| w / sum).collect::<Vec<f32>>()
         };
         x.chunks_exact(n).flat_map(row).collect()
+    })
+}
+
+/// Each pixel becomes a block of 2 × 2.
+fn spread() -> Case {
+    let mut m = Model::default();
+    let x = input(&mut m, &IMAGE);
+    let (w, weights) = weights(&mut m, &[2, 2, 2, 3], 0, Weights::Float);
+    let (shape, b, y) =
+        (m.ints(&[4], &[1, 4, 6, 2]), m.floats(&[2], &[0.5, -0.25]), m.other(F32, &[1, 4, 6, 2]));
+    let padding = Padding::VALID;
+    let args = options!(
+        TransposeConvOptions,
+        TransposeConvOptionsArgs { padding: padding, stride_w: 2, stride_h: 2 }
+    );
+    m.op(B::TRANSPOSE_CONV, &[shape, w, x, b], y, Some(args)).output(y);
+    case("TRANSPOSE_CONV", &m, move |x| {
+        let value = |i: usize| {
+            let (o, column, row) = (i % 2, i / 2 % 6, i / 12);
+            let pixel = &x[(row / 2 * 3 + column / 2) * 3..][..3];
+            let taps = &weights[((o * 2 + row % 2) * 2 + column % 2) * 3..];
+            [0.5, -0.25][o] + pixel.iter().zip(taps).map(|(x, w)| x * w).sum::<f32>()
+        };
+        (0..48).map(value).collect()
+    })
+}
+
+/// From 2 × 3 to 5 × 7.
+fn resized(bilinear: bool, corners: bool, centers: bool) -> Case {
+    let mut m = Model::default();
+    let (x, size, y) = (input(&mut m, &IMAGE), m.ints(&[2], &[5, 7]), m.other(F32, &[1, 5, 7, 3]));
+    let (code, name, args) = if bilinear {
+        let args = options!(
+            ResizeBilinearOptions,
+            ResizeBilinearOptionsArgs { align_corners: corners, half_pixel_centers: centers }
+        );
+        (B::RESIZE_BILINEAR, "RESIZE_BILINEAR", args)
+    } else {
+        let args = options!(
+            ResizeNearestNeighborOptions,
+            ResizeNearestNeighborOptionsArgs { align_corners: corners, half_pixel_centers: centers }
+        );
+        (B::RESIZE_NEAREST_NEIGHBOR, "RESIZE_NEAREST_NEIGHBOR", args)
+    };
+    m.op(code, &[x, size], y, Some(args)).output(y);
+    case(name, &m, move |x| {
+        let place = |o: usize, from: f32, to: f32| {
+            let step = if corners { (from - 1.0) / (to - 1.0) } else { from / to };
+            let o = o as f32;
+            let at = match (bilinear, centers) {
+                (true, true) => (o + 0.5) * step - 0.5,
+                (false, true) => ((o + 0.5) * step).floor(),
+                (true, false) => o * step,
+                (false, false) if corners => (o * step).round(),
+                (false, false) => (o * step).floor(),
+            };
+            at.clamp(0.0, from - 1.0)
+        };
+        let value = |i: usize| {
+            let (row, column) = (place(i / 21, 2.0, 5.0), place(i / 3 % 7, 3.0, 7.0));
+            let v = |r: f32, c: f32| x[(r as usize * 3 + c as usize) * 3 + i % 3];
+            let line = |r: f32| {
+                let share = column.fract();
+                v(r, column.floor()) * (1.0 - share) + v(r, column.ceil()) * share
+            };
+            line(row.floor()) * (1.0 - row.fract()) + line(row.ceil()) * row.fract()
+        };
+        (0..105).map(value).collect()
     })
 }
 

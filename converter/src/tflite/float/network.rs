@@ -317,6 +317,12 @@ pub(super) fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f: value, ..Default::default() }
 }
 
+/// An attribute: a text.
+pub(super) fn text(name: &str, value: &str) -> AttributeProto {
+    let s = value.into();
+    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..Default::default() }
+}
+
 fn info(name: &str, dims: &[usize]) -> ValueInfoProto {
     let dim = dims
         .iter()

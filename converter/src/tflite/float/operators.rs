@@ -49,17 +49,29 @@ pub(super) static OPERATORS: &[Row] = operators! {
     RELU6 elementwise::relu6;
     RELU_N1_TO_1 elementwise::relu_n1_to_1;
     RESHAPE layout::reshape;
+    RESIZE_BILINEAR window::resize_bilinear;
+    RESIZE_NEAREST_NEIGHBOR window::resize_nearest;
     SOFTMAX elementwise::softmax;
     SQUEEZE layout::reshape;
     SUB elementwise::sub;
     SUM layout::sum;
     TANH elementwise::tanh;
     TRANSPOSE layout::transpose;
+    TRANSPOSE_CONV window::transpose_conv;
+};
+
+/// MediaPipe's transposed convolution, whose operands come in another order.
+static TRANSPOSE_BIAS: Row = Row {
+    code: BuiltinOperator::CUSTOM,
+    name: "Convolution2DTransposeBias",
+    lower: window::transpose_conv_bias,
 };
 
 /// The row of a node's operator, if it is supported.
 pub(super) fn find(node: &Node<'_>) -> Option<&'static Row> {
-    OPERATORS.iter().find(|row| row.code == node.code)
+    let custom = |row: &&Row| node.name.strip_prefix("custom operator ") == Some(row.name);
+    let ours = || Some(&TRANSPOSE_BIAS).filter(custom);
+    OPERATORS.iter().find(|row| row.code == node.code).or_else(ours)
 }
 
 /// All names, for messages.

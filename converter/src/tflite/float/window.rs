@@ -1,7 +1,7 @@
 //! Convolutions, pools, and the dense layer.
 
 use super::Lowered;
-use super::network::{Network, int, ints};
+use super::network::{Network, int, ints, text};
 use crate::tflite::file::Node;
 use ndarray::ArrayD;
 use tract_onnx::pb::AttributeProto;
@@ -167,4 +167,74 @@ pub(super) fn fully_connected<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lower
     let shape = n.integers_as(&product, &dims);
     let plain = n.step(node, "Reshape", &[product, shape], &[])?;
     n.emit_in_order(node, plain)
+}
+
+pub(super) fn resize_bilinear<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let o = options(node.options.builtin_options_as_resize_bilinear_options())?;
+    let grid = grid(o.align_corners(), o.half_pixel_centers())?;
+    resize(n, node, &[text("mode", "linear"), text("coordinate_transformation_mode", grid)])
+}
+
+/// TFLite takes the pixel that a position lies in or, between corners, the nearest one.
+pub(super) fn resize_nearest<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let o = options(node.options.builtin_options_as_resize_nearest_neighbor_options())?;
+    let grid = grid(o.align_corners(), o.half_pixel_centers())?;
+    let rounding = if grid == "asymmetric" { "floor" } else { "round_prefer_ceil" };
+    let mode = text("mode", "nearest");
+    resize(n, node, &[mode, text("coordinate_transformation_mode", grid), text("nearest_mode", rounding)])
+}
+
+fn grid(align_corners: bool, half_pixel_centers: bool) -> Lowered<&'static str> {
+    match (align_corners, half_pixel_centers) {
+        (false, false) => Ok("asymmetric"),
+        (true, false) => Ok("align_corners"),
+        (false, true) => Ok("half_pixel"),
+        (true, true) => Err("it aligns both corners and centers".into()),
+    }
+}
+
+fn resize(n: &mut Network<'_>, node: &Node<'_>, attributes: &[AttributeProto]) -> Lowered {
+    let &[batch, h, w, c] = &n.output(node)?.dims[..] else { return Err("its output is no image".into()) };
+    let x = n.operand(node, 0)?;
+    let sizes = n.integers_as(&x, &[batch, c, h, w].map(|d| d as i64));
+    n.emit(node, "Resize", &[x, String::new(), String::new(), sizes], attributes)
+}
+
+pub(super) fn transpose_conv<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let o = options(node.options.builtin_options_as_transpose_conv_options())?;
+    spread(n, node, [2, 1, 3], o.fused_activation_function())
+}
+
+pub(super) fn transpose_conv_bias<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    spread(n, node, [0, 1, 2], ActivationFunctionType::NONE)
+}
+
+/// A transposed convolution whose windows touch without overlapping: each pixel becomes a block of pixels by a pointwise
+/// convolution. `places` are the inputs that hold image, weights and bias.
+fn spread(
+    n: &mut Network<'_>,
+    node: &Node<'_>,
+    [image, kernel, offset]: [usize; 3],
+    activation: ActivationFunctionType,
+) -> Lowered {
+    let (x, y, weights) = (&n.input(node, image)?.dims, &n.output(node)?.dims, n.floats(node, kernel)?);
+    let (&[_, h, w, _], &[_, oh, ow, _], &[outputs, kh, kw, inputs]) = (&x[..], &y[..], weights.shape())
+    else {
+        return Err(format!("it makes {y:?} of {x:?} with weights of shape {:?}", weights.shape()));
+    };
+    if kh != kw || [oh, ow] != [h * kh, w * kw] {
+        return Err("its windows overlap; those that only touch are possible".into());
+    }
+    let phases = weights.permuted_axes(&[1, 2, 0, 3][..]).as_standard_layout().into_owned();
+    let phases =
+        phases.into_shape_with_order(vec![kh * kw * outputs, inputs, 1, 1]).map_err(|e| e.to_string())?;
+    let mut operands = vec![n.operand(node, image)?, n.floats_as(&n.input(node, kernel)?.name, &phases)];
+    if let Some(bias) = n.constant(node, offset) {
+        let all: Vec<f32> = (0..kh * kw).flat_map(|_| bias.iter().copied()).collect();
+        let all = ArrayD::from_shape_vec(vec![all.len()], all).map_err(|e| e.to_string())?;
+        operands.push(n.floats_as(&n.input(node, offset)?.name, &all));
+    }
+    let blocks = n.step(node, "Conv", &operands, &[ints("kernel_shape", &[1, 1])])?;
+    let attributes = [int("blocksize", kh), text("mode", "DCR")];
+    n.emit_activated(node, "DepthToSpace", &[blocks], &attributes, activation)
 }
