@@ -38,6 +38,7 @@ pub(crate) enum Op {
     ReduceMean,
     MaxPool,
     Sigmoid,
+    Softmax,
     LeakyRelu,
     Concat,
 }
@@ -182,6 +183,9 @@ impl Network {
         } else if node.op.requantizes() {
             inputs.extend(y.to_vec());
         }
+        if matches!(node.op, Op::Softmax) {
+            attributes.push(int("opset", 13));
+        }
         if matches!(node.op, Op::GlobalAveragePool) {
             attributes.push(int("channels_last", 0));
         }
@@ -230,6 +234,7 @@ fn float_operator(op: &Op) -> (&'static str, Vec<tract_onnx::pb::AttributeProto>
         Op::ReduceMean => ("ReduceMean", vec![ints("axes", &[2, 3]), int("keepdims", 1)]),
         Op::MaxPool => ("MaxPool", vec![ints("kernel_shape", &[2; 2]), ints("strides", &[2; 2])]),
         Op::Sigmoid => ("Sigmoid", vec![]),
+        Op::Softmax => ("Softmax", vec![int("axis", -1)]),
         Op::LeakyRelu => ("LeakyRelu", vec![float("alpha", 0.1)]),
         Op::Concat => ("Concat", vec![int("axis", 1)]),
     }
@@ -309,6 +314,14 @@ fn apply(op: &Op, x: &[(&Reals, Q)]) -> Reals {
         Op::Add => pairs(&|a, b| a + b),
         Op::Mul => pairs(&|a, b| a * b),
         Op::Sigmoid => map(&|v| 1.0 / (1.0 + (-v).exp())),
+        Op::Softmax => {
+            let rows = first.values.chunks_exact(*first.shape.last().expect("columns"));
+            let row = |row: &[f64]| {
+                let sum: f64 = row.iter().map(|v| v.exp()).sum();
+                row.iter().map(|v| v.exp() / sum).collect::<Vec<_>>()
+            };
+            Reals { shape: first.shape.clone(), values: rows.flat_map(row).collect() }
+        }
         Op::LeakyRelu => map(&|v| if v < 0.0 { f64::from(0.1f32) * v } else { v }),
         Op::AveragePool { k } => pool(first, *k as usize, &|w| w.iter().sum::<f64>() / w.len() as f64),
         Op::GlobalAveragePool | Op::ReduceMean => {

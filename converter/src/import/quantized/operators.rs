@@ -45,8 +45,9 @@ const OPERATORS: &[Row] = &[
     ("QLinearLeakyRelu", Kind::Unary("LeakyRelu"), TIES),
     ("QLinearMatMul", Kind::Layer("MatMul", [1, 2, 3, 4, 5, 6, 7, NONE]), EQUAL),
     ("QLinearMul", Kind::Binary("Mul"), TIES),
-    ("QLinearReduceMean", Kind::Unary("ReduceMean"), TIES),
+    ("QLinearReduceMean", Kind::Unary("ReduceMean"), "which has no kernel for it"),
     ("QLinearSigmoid", Kind::Unary("Sigmoid"), TIES),
+    ("QLinearSoftmax", Kind::Unary("Softmax"), "steps of 1/256 brought to the file's scale"),
     ("QuantizeLinear", Kind::Scale(Rewriter::quantize), EQUAL),
 ];
 
@@ -69,7 +70,19 @@ pub(super) fn is_quantized(node: &NodeProto) -> bool {
 }
 
 /// Float operators that only move elements.
-const MOVES: [&str; 7] = ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Dropout"];
+const MOVES: [&str; 11] = [
+    "Reshape",
+    "Flatten",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Identity",
+    "Dropout",
+    "Slice",
+    "Gather",
+    "DepthToSpace",
+    "SpaceToDepth",
+];
 /// Float operators that choose elements: with those that move them, they may work on integers as they are.
 const CHOICES: [&str; 2] = ["MaxPool", "Concat"];
 
@@ -157,7 +170,7 @@ impl Rewriter {
         let quant = self.quant(input(node, 1), input(node, 2))?;
         let real = self.decoded(input(node, 0), quant)?;
         let y = self.quant(input(node, 3), input(node, 4))?;
-        self.emit(node, op, vec![real], &["channels_last"]);
+        self.emit(node, op, vec![real], &["channels_last", "opset"]);
         self.encoded(output(node), output(node), y)
     }
 
