@@ -271,7 +271,7 @@ mod tests {
             layout.neighbours().iter().enumerate().filter(|(i, _)| layout.buffers[*i].bytes > 0)
         {
             let at = places.offsets[i];
-            assert!(at % ALIGN == 0 && at + layout.buffers[i].bytes <= places.arena);
+            assert!(at.is_multiple_of(ALIGN) && at + layout.buffers[i].bytes <= places.arena);
             for n in neighbours {
                 let other = places.offsets[n.other];
                 assert!(at + n.below <= other || other + n.above <= at, "{i} {n:?} {places:?}");
