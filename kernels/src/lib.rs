@@ -9,6 +9,7 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+pub mod fixed16;
 pub mod inverse_sqrt;
 pub mod isa;
 mod ops;

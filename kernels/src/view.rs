@@ -12,7 +12,7 @@ pub struct View<'a> {
     pub shape: Shape,
     /// Scale and zero point.
     pub quant: Quant,
-    /// The bytes, or `None` when they are those of the output (an in-place step).
+    /// The bytes, or `None` when they are those of the output (an in-place step) or of a state that the step changes.
     pub bytes: Option<&'a [u8]>,
 }
 
@@ -91,6 +91,8 @@ pub struct Io<'a> {
     pub x: &'a [View<'a>],
     /// The output.
     pub y: ViewMut<'a>,
+    /// The last inputs, where the operator changes them in place; empty otherwise.
+    pub states: [&'a mut [u8]; 2],
     /// Working memory, at least what the kernel's `scratch` says.
     pub scratch: &'a mut [u8],
     /// The model's constant section.
@@ -113,6 +115,12 @@ impl<'a> Io<'a> {
     /// Constant 16-bit values, read in place like those of 32.
     #[inline(always)]
     pub fn u16s(&self, c: Const) -> &'a [u16] {
+        bytemuck::try_cast_slice(self.bytes(c)).unwrap_or(&[])
+    }
+
+    /// Constant 16-bit values, read in place.
+    #[inline(always)]
+    pub fn i16s(&self, c: Const) -> &'a [i16] {
         bytemuck::try_cast_slice(self.bytes(c)).unwrap_or(&[])
     }
 

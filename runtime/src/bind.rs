@@ -139,6 +139,9 @@ impl<'s> Memory<'s> {
     /// Calls the kernel on these tensors, at most `N` inputs, or on parts of tensors.
     #[inline(never)]
     fn call<const N: usize>(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
+        if op.updates() > 0 {
+            return self.update(op, inputs, y);
+        }
         let (out, constants) = (y.range(), self.constants);
         let Some(Parts { y: bytes, scratch, rest }) = Parts::new(self.arena, &out, self.scratch()) else {
             return;
@@ -158,7 +161,26 @@ impl<'s> Memory<'s> {
         };
         let views: Vec<View<'_>, N> = inputs.iter().map(view).collect();
         let y = ViewMut { shape: y.shape, quant: y.quant, bytes };
-        self.kernels.run(op, Io { x: &views, y, scratch, constants });
+        self.kernels.run(op, Io { x: &views, y, states: Default::default(), scratch, constants });
+    }
+
+    /// Calls the kernel of an operator that changes the states behind its first input, one or two.
+    #[inline(never)]
+    fn update(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
+        let (scratch, constants) = (self.scratch(), self.constants);
+        let arena = |i: usize| inputs.get(i).filter(|x| !x.constant).map_or(0..0, TensorInfo::range);
+        let Some(first) = inputs.first() else { return };
+        let ranges = [arena(0), arena(1), arena(2), y.range(), scratch];
+        let Ok([x, one, two, out, scratch]) = self.arena.get_disjoint_mut(ranges) else { return };
+        let x = if first.constant { constants.get(first.range()).unwrap_or(&[]) } else { x };
+        let view = |i: usize| {
+            let tensor = inputs.get(i).unwrap_or(first);
+            View { shape: tensor.shape, quant: tensor.quant, bytes: (i == 0).then_some(x) }
+        };
+        let views = [view(0), view(1), view(2)];
+        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
+        let x = views.get(..inputs.len()).unwrap_or(&views);
+        self.kernels.run(op, Io { x, y, states: [one, two], scratch, constants });
     }
 
     /// Where the step scribbles.

@@ -119,6 +119,8 @@ pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
             x.elements() as u64 * u64::from(p.kh) * u64::from(p.kw) * y.channels() as u64
         }
         Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) => outputs * x.channels() as u64,
+        Op::Lstm(_) => 4 * outputs * (x.channels() + y.channels()) as u64,
+        Op::Svdf(p) => outputs * u64::from(p.rank) * (x.channels() as u64 + u64::from(p.memory)),
         _ => 0,
     }
 }

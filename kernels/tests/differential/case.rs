@@ -87,7 +87,7 @@ impl Case {
         });
     }
 
-    /// What the naive loop gives.
+    /// What the naive loop gives: the output's bytes, then those of states that the step changes.
     pub(crate) fn naive(&self) -> Vec<u8> {
         self.with_step(|step| self.run(step, Kernels::naive(), &vec![false; step.x.len()], 0))
     }
@@ -129,13 +129,13 @@ impl Case {
         Some((0..rows).step_by(height).flat_map(band).collect())
     }
 
-    /// The output's bytes. Inputs that are the `same` as the output start in it.
+    /// The output's bytes, and those of states. Inputs that are the `same` as the output start in it.
     fn run(&self, step: &Step<'_>, kernels: &Kernels, same: &[bool], offset: usize) -> Vec<u8> {
         run(step, kernels, &self.inputs, same, offset)
     }
 }
 
-/// Runs a kernel on these inputs.
+/// Runs a kernel on these inputs; gives the output's bytes, then those of states that the step changes.
 fn run(
     step: &Step<'_>,
     kernels: &Kernels,
@@ -149,21 +149,27 @@ fn run(
     let start = same.iter().position(|&s| s).and_then(|i| inputs[i].clone());
     let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
     let mut scratch = Guarded::new(&noise(98, table::scratch(op, &x[0].shape, &y.shape)), offset);
-    let views: Vec<View<'_>> = (x.iter().zip(&mut buffers).zip(same))
+    let read = x.len() - op.updates();
+    let (buffers_read, states) = buffers.split_at_mut(read);
+    let mut views: Vec<View<'_>> = (x.iter().zip(buffers_read).zip(same))
         .map(|((x, buffer), &same)| {
             let bytes = if x.constant { model.tensor_bytes(x) } else { buffer.bytes() };
             View { shape: x.shape, quant: x.quant, bytes: (!same).then_some(bytes) }
         })
         .collect();
+    views.extend(x[read..].iter().map(|x| View { shape: x.shape, quant: x.quant, bytes: None }));
+    let mut states = states.iter_mut().map(Guarded::bytes);
+    let states = [(); 2].map(|()| states.next().unwrap_or_default());
     let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out.bytes() };
-    kernels.run(op, Io { x: &views, y, scratch: scratch.bytes(), constants: model.constants() });
+    kernels.run(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: model.constants() });
     out.check("output");
     scratch.check("scratch");
-    for (buffer, bytes) in buffers.iter_mut().zip(inputs) {
-        buffer.check("input");
+    buffers.iter().for_each(|buffer| buffer.check("input"));
+    for (buffer, bytes) in buffers.iter_mut().zip(inputs).take(read) {
         assert_eq!(buffer.bytes(), bytes.as_deref().unwrap_or(&[]), "an input was written");
     }
-    out.bytes().to_vec()
+    let states = buffers[read..].iter_mut().flat_map(|state| state.bytes().to_vec());
+    out.bytes().iter().copied().chain(states).collect()
 }
 
 /// The ways to run the step in place: each input that has the output's shape, or both.

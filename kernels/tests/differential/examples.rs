@@ -1,6 +1,10 @@
 //! What each operator is, by examples worked out by hand: the naive loops are the oracle of everything else, and
 //! this is theirs. A row of the operator table without an example does not compile.
 
+mod recurrent;
+
+pub(crate) use recurrent::*;
+
 use mote_format::*;
 
 use crate::case::Case;

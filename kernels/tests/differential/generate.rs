@@ -10,11 +10,13 @@ use crate::draw::Draw;
 mod elementwise;
 mod image;
 mod layout;
+mod recurrent;
 mod window;
 
 pub(crate) use elementwise::*;
 pub(crate) use image::*;
 pub(crate) use layout::*;
+pub(crate) use recurrent::*;
 pub(crate) use window::*;
 
 fn volume(dims: &[u32]) -> usize {

@@ -218,6 +218,7 @@ fn check_operands(
             return Err(Reason::NotLive(id));
         }
     }
+    check_updates(model, step)?;
     let reader = model.reader(step.op.code())?;
     (reader.check)(&step.op, &Operands { model, inputs: step.inputs, y: *y })
 }
@@ -236,6 +237,20 @@ fn check_memory(
         return Err(Reason::OutsideArena);
     }
     free(model, scratch, now, u16::MAX, &|_, _| false)
+}
+
+/// What a step changes where it lies is a state that keeps its bytes to the end, and read by the step in no other way.
+fn check_updates(model: &Model<'_>, step: &StepInfo<'_>) -> Result<(), Reason> {
+    let header = model.header();
+    let kept = step.inputs.len().saturating_sub(step.op.updates());
+    for id in step.inputs.iter().skip(kept) {
+        let state = (header.n_inputs..header.given()).contains(&id);
+        let lasting = model.tensor(id).is_some_and(|t| t.last == header.n_steps + 1);
+        if !state || !lasting || step.inputs.iter().filter(|&other| other == id).count() != 1 {
+            return Err(Reason::State);
+        }
+    }
+    Ok(())
 }
 
 /// A step may write on an input that dies with it: an in-place operator when they lie on the very same bytes, an

@@ -59,8 +59,8 @@ pub enum Reason {
     Schedule,
     /// A metadata record is malformed.
     Metadata,
-    /// A state's value for the next inference does not lie on its bytes to the end, or its initial value is no
-    /// constant of its size.
+    /// A state's value for the next inference does not lie on its bytes to the end, its initial value is no constant
+    /// of its size, or a step changes a tensor in place that is no state.
     State,
     /// The scratch buffer is smaller than the kernel needs: this many bytes.
     Scratch(u32),
@@ -100,7 +100,7 @@ impl fmt::Display for Reason {
             Self::Parameter => f.write_str("an operator parameter is out of range"),
             Self::Schedule => f.write_str("the schedule of steps in lockstep does not fit their rows"),
             Self::Metadata => f.write_str("a metadata record is malformed"),
-            Self::State => f.write_str("a state is not what its next or initial value is"),
+            Self::State => f.write_str("a state does not keep its value on its bytes"),
             Self::Scratch(needed) => write!(f, "a scratch buffer is too small, {needed} bytes are needed"),
         }
     }

@@ -38,6 +38,7 @@ macro_rules! scalar_field {
 scalar_field! {
     u8, 1, u8_at;
     i8, 1, |b, at| u8_at(b, at).map(|v| v as i8);
+    i16, 2, |b, at| u16_at(b, at).map(|v| v as i16);
     u16, 2, u16_at;
     u32, 4, u32_at;
     u64, 8, |b, at| Some(u64::from(u32_at(b, at)?) | u64::from(u32_at(b, at + 4)?) << 32);

@@ -476,4 +476,51 @@ operators! { $
 
     /// Uint8 to int8 or back: the top bit flipped. With a zero point that differs by 128 the real values stay.
     43 FlipSign flip_sign [1, 1] {}
+
+    /// A layer of LSTM cells over sequences: `[batch][time][in]` to `[batch][time][units]`, with the hidden state
+    /// `[batch][units]` in int8 and the cell state in int16, in the fixed-point steps of TFLite. Weights are
+    /// `[gate][unit]` rows, the gates in the order input, forget, cell, output; sums become int16 with 12 fraction bits.
+    50 Lstm lstm [3, 3] {
+        /// `i8`, rows as long as the input.
+        input_weights: Const,
+        /// `i32` a row; holds −zero·Σw.
+        input_bias: Const,
+        /// `i8`, rows as long as the hidden state.
+        recurrent_weights: Const,
+        /// `i32` a row; −zero·Σw.
+        recurrent_bias: Const,
+        /// Multipliers of the sums: of each gate over the input, then of each over the hidden state.
+        mult: [i32; 8],
+        /// Their exponents.
+        shift: [i8; 8],
+        /// Multiplier of output gate times cell, with 30 fraction bits, to int8.
+        output: Scale,
+        /// Integer bits of the cell state, at most 6; the others but the sign are fraction bits.
+        cell_bits: u8,
+        /// Bound of the cell state, 0 for none.
+        cell_clip: i16,
+        /// 1 for `[time][batch]` instead of `[batch][time]`.
+        time_major: u8,
+    }
+
+    /// A layer that convolves over time: each filter takes one feature of the input, remembers it in a state of
+    /// `[batch][filter][memory]` in int16, newest last, and weighs what it remembers; `rank` filters add up to a unit.
+    51 Svdf svdf [2, 2] {
+        /// Filters per unit.
+        rank: u16,
+        /// Features that a filter remembers.
+        memory: u16,
+        /// `i8`, `[filter][in]`.
+        feature_weights: Const,
+        /// `i32` per filter: −zero·Σw.
+        feature_bias: Const,
+        /// Features to int16.
+        feature_scale: Scale,
+        /// `i16`, `[filter][memory]`.
+        time_weights: Const,
+        /// `i32` per unit.
+        bias: Const,
+        /// Sums to int8.
+        scale: Scale,
+    }
 }

@@ -4,6 +4,7 @@
 mod elementwise;
 mod image;
 mod layout;
+mod recurrent;
 mod window;
 
 use crate::error::Reason;
@@ -61,6 +62,11 @@ fn require(holds: bool, otherwise: Reason) -> Check {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
+/// A number of elements, small enough to be counted.
+fn product(factors: &[usize]) -> Result<usize, Reason> {
+    factors.iter().try_fold(1usize, |n, &f| n.checked_mul(f)).ok_or(Reason::Shape)
+}
+
 fn bounds(min: i8, max: i8) -> Check {
     require(min <= max, Reason::Parameter)
 }
@@ -75,6 +81,15 @@ fn scale(s: Scale, round: Rounding) -> Check {
 }
 
 impl Op {
+    /// How many of the last inputs are states that the step changes where they lie.
+    pub fn updates(&self) -> usize {
+        match self {
+            Op::Lstm(_) => 2,
+            Op::Svdf(_) => 1,
+            _ => 0,
+        }
+    }
+
     /// Whether the output may lie on the bytes of an input that dies here, element on element.
     pub fn in_place(&self) -> bool {
         matches!(

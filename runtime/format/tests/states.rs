@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{repair, streams::streams, walk::walk};
+use common::{recurrent::recurrent, repair, streams::streams, walk::walk};
 use mote_format::*;
 
 const TOTAL: usize = 1;
@@ -103,4 +103,51 @@ fn a_list_of_states_outside_the_file() {
     bytes[40..44].copy_from_slice(&outputs.to_le_bytes());
     let error = Model::new_checked(&repair(&bytes)).err().expect("refused");
     assert_eq!((error.at, error.reason), (40, Reason::Section));
+}
+
+#[test]
+fn changes_of_what_is_no_state() {
+    type Change = fn(&mut ModelWriter);
+    let cases: [(&str, usize, Change, Reason); 12] = [
+        ("an input", 0, |w| w.steps[0].inputs[1] = 0, Reason::State),
+        ("a constant", 0, |w| w.steps[0].inputs[1] = 7, Reason::State),
+        ("one state twice", 0, |w| w.steps[0].inputs[2] = 1, Reason::State),
+        ("the input as well", 0, |w| w.steps[0].inputs[0] = 1, Reason::State),
+        ("hidden and cell exchanged", 0, |w| w.steps[0].inputs[1..].swap(0, 1), Reason::DType),
+        ("a cell of another size", 0, |w| w.tensors[2].dims = vec![1, 1], Reason::Shape),
+        ("weights", 0, |w| lstm(w).recurrent_weights.len -= 1, Reason::Constant),
+        ("cell bits", 0, |w| lstm(w).cell_bits = 7, Reason::Parameter),
+        ("exponent", 0, |w| lstm(w).shift[7] = 31, Reason::Parameter),
+        ("features of another size", 2, |w| w.tensors[3].dims = vec![2, 6], Reason::Shape),
+        ("time weights", 2, |w| svdf(w).time_weights.len -= 2, Reason::Constant),
+        ("no memory", 2, |w| svdf(w).memory = 0, Reason::Parameter),
+    ];
+    for (name, step, change, reason) in cases {
+        let mut writer = recurrent().place();
+        change(&mut writer);
+        let bytes = writer.finish();
+        let error = Model::new_checked(&bytes).err().unwrap_or_else(|| panic!("{name}: accepted"));
+        let field = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        let at = (0..step).fold(field(28), |at, _| at + (field(at as usize) >> 16));
+        assert_eq!((error.at, error.reason), (at, reason), "{name}");
+    }
+}
+
+fn lstm(w: &mut ModelWriter) -> &mut Lstm {
+    let Op::Lstm(p) = &mut w.steps[0].op else { panic!("the first step") };
+    p
+}
+
+fn svdf(w: &mut ModelWriter) -> &mut Svdf {
+    let Op::Svdf(p) = &mut w.steps[2].op else { panic!("the third step") };
+    p
+}
+
+/// A state that a step changes, but that dies before the end.
+#[test]
+fn a_changed_state_that_is_not_kept() {
+    let mut bytes = recurrent().finish().to_vec();
+    bytes[64 + 48 * 2 + 6] = 1;
+    let error = Model::new_checked(&repair(&bytes)).err().expect("refused");
+    assert_eq!(error.reason, Reason::State);
 }

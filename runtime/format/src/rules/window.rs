@@ -1,6 +1,6 @@
 //! Rules of the operators that slide a window over an image, and of the dense layer.
 
-use super::{Check, Operands, bounds, require, scale};
+use super::{Check, Operands, bounds, product, require, scale};
 use crate::error::Reason;
 use crate::field::{Pads, Stride};
 use crate::ops::{
@@ -32,10 +32,6 @@ fn axis(x: usize, y: usize, k: u16, stride: u8, dilation: u8, pads: (u16, u16)) 
     require(before < extent && after < extent, Reason::Parameter)?;
     let room = (x + before + after).checked_sub(extent).ok_or(Reason::Shape)?;
     require(room / usize::from(stride) + 1 == y, Reason::Shape)
-}
-
-fn product(factors: &[usize]) -> Result<usize, Reason> {
-    factors.iter().try_fold(1usize, |n, &f| n.checked_mul(f)).ok_or(Reason::Shape)
 }
 
 impl Conv2d {

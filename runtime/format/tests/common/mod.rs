@@ -7,6 +7,7 @@ pub(crate) mod annex;
 pub(crate) mod builder;
 pub(crate) mod lockstep;
 pub(crate) mod readme;
+pub(crate) mod recurrent;
 pub(crate) mod streams;
 pub(crate) mod unsigned;
 pub(crate) mod walk;
@@ -20,11 +21,12 @@ type Named = (&'static str, fn() -> Builder);
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [Named; 4] = [
+pub(crate) const MODELS: [Named; 5] = [
     ("v1", zoo::zoo),
     ("v1-uint8", unsigned::unsigned),
     ("v1-annex", annex::annex),
     ("v1-states", streams::streams),
+    ("v1-recurrent", recurrent::recurrent),
 ];
 
 /// The steps of all of them.
