@@ -16,6 +16,7 @@ mod float;
 mod layout;
 mod lower;
 mod operators;
+mod recurrent;
 mod reduce;
 mod resize;
 mod slices;

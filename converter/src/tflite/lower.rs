@@ -284,6 +284,7 @@ impl<'a> Lowering<'a> {
         let tensor = &self.file.tensors[t];
         let (dtype, quant) = match tensor.kind {
             TensorType::INT8 | TensorType::UINT8 => (DType::I8, quant(tensor)?),
+            TensorType::INT16 if tensor.variable => (DType::I16, quant16(tensor)?),
             TensorType::FLOAT32 => (DType::F32, Quant { scale: 1.0, zero: 0 }),
             // Indices; those of a model that fits fit 32 bits.
             TensorType::INT32 | TensorType::INT64 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
@@ -394,6 +395,19 @@ fn quant(tensor: &Tensor<'_>) -> Result<Quant, String> {
     match zero {
         Some(zero) if scale.is_finite() && scale > 0.0 => Ok(Quant { scale, zero: zero.into() }),
         _ => Err(format!("\"{name}\" has scale {scale} and zero point {stored}")),
+    }
+}
+
+/// Scale of an int16 tensor, whose zero point is 0; or why it has none.
+fn quant16(tensor: &Tensor<'_>) -> Result<Quant, String> {
+    match tensor.scales[..] {
+        [scale] if scale.is_finite() && scale > 0.0 && tensor.zeros.iter().all(|&z| z == 0) => {
+            Ok(Quant { scale, zero: 0 })
+        }
+        _ => Err(format!(
+            "\"{}\" has scales {:?} and zero points {:?}",
+            tensor.name, tensor.scales, tensor.zeros
+        )),
     }
 }
 

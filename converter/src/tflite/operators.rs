@@ -2,7 +2,9 @@
 
 use super::file::Node;
 use super::lower::Lowering;
-use super::{dense, elementwise, layout, reduce, resize, slices, state, table, transpose_conv, window};
+use super::{
+    dense, elementwise, layout, recurrent, reduce, resize, slices, state, table, transpose_conv, window,
+};
 use crate::error::Result;
 use tract_tflite::tflite::BuiltinOperator;
 
@@ -90,10 +92,12 @@ pub(super) static OPERATORS: &[Row] = operators! {
     STRIDED_SLICE slices::strided_slice, "none", "constant bounds and strides, also negative ones; all masks";
     SUB elementwise::sub, "double", "as ADD, the second operand not constant";
     SUM reduce::sum, "double", "constant axes";
+    SVDF recurrent::svdf, "double", "int8, with a state of int16";
     TANH table::tanh, "float table", "";
     TOPK_V2 reduce::top_k, "none", "constant count; indices int32";
     TRANSPOSE layout::transpose, "none", "constant order";
     TRANSPOSE_CONV transpose_conv::transpose_conv, "double", "constant int8 weights";
+    UNIDIRECTIONAL_SEQUENCE_LSTM recurrent::lstm, "double, then gemmlowp's fixed point", "int8, with a cell state of int16; no peepholes, projection, layer normalization or coupled gates";
     UNPACK slices::unpack, "none", "";
     VAR_HANDLE state::nothing, "none", "";
 };

@@ -36,6 +36,8 @@ struct Value {
     zeros: Vec<i64>,
     axis: i32,
     data: Vec<u8>,
+    /// Whether it keeps its value.
+    variable: bool,
 }
 
 #[derive(Clone)]
@@ -43,6 +45,8 @@ struct Step {
     code: BuiltinOperator,
     inputs: Vec<i32>,
     outputs: Vec<i32>,
+    /// Tensors inside the operator.
+    intermediates: Vec<i32>,
     options: Option<Options>,
 }
 
@@ -67,7 +71,7 @@ impl Model {
     ) -> i32 {
         let name = format!("t{}", self.values.len());
         let (dims, scales, zeros) = (dims.to_vec(), scales.to_vec(), zeros.to_vec());
-        self.values.push(Value { name, kind, dims, scales, zeros, axis, data });
+        self.values.push(Value { name, kind, dims, scales, zeros, axis, data, variable: false });
         self.values.len() as i32 - 1
     }
 
@@ -108,6 +112,24 @@ impl Model {
     pub(crate) fn constant(&mut self, dims: &[i32], (scale, zero): Q, values: &[i8]) -> i32 {
         let bytes = values.iter().map(|&v| v as u8).collect();
         self.add(TensorType::INT8, dims, (&[scale], &[zero], 0), bytes)
+    }
+
+    /// A constant of 16-bit integers.
+    pub(crate) fn words(&mut self, dims: &[i32], scale: f32, values: &[i16]) -> i32 {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.add(TensorType::INT16, dims, (&[scale], &[0], 0), bytes)
+    }
+
+    /// A tensor that keeps its value.
+    pub(crate) fn kept(&mut self, kind: TensorType, dims: &[i32], (scale, zero): Q) -> i32 {
+        let t = self.add(kind, dims, (&[scale], &[zero], 0), Vec::new());
+        self.values[t as usize].variable = true;
+        t
+    }
+
+    /// Tensors that are inside the last operator.
+    pub(crate) fn intermediates(&mut self, tensors: &[i32]) {
+        self.steps.last_mut().expect("an operator").intermediates = tensors.to_vec();
     }
 
     /// A constant of integers, also a bias.
@@ -154,13 +176,15 @@ impl Model {
         outputs: &[i32],
         options: Option<Options>,
     ) -> &mut Self {
-        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: outputs.to_vec(), options });
+        let (inputs, outputs, intermediates) = (inputs.to_vec(), outputs.to_vec(), Vec::new());
+        self.steps.push(Step { code, inputs, outputs, intermediates, options });
         self
     }
 
     /// An operator without outputs.
     fn effect(&mut self, code: BuiltinOperator, inputs: &[i32], options: Options) {
-        self.steps.push(Step { code, inputs: inputs.to_vec(), outputs: Vec::new(), options: Some(options) });
+        let (inputs, outputs, intermediates) = (inputs.to_vec(), Vec::new(), Vec::new());
+        self.steps.push(Step { code, inputs, outputs, intermediates, options: Some(options) });
     }
 
     /// The handle of a variable.
@@ -267,6 +291,7 @@ impl Model {
                 opcode_index: codes.len() as u32 - 1,
                 inputs: Some(b.create_vector(&step.inputs)),
                 outputs: Some(b.create_vector(&step.outputs)),
+                intermediates: Some(b.create_vector(&step.intermediates)),
                 builtin_options_type: options.map_or(BuiltinOptions::NONE, |o| o.0),
                 builtin_options: options.map(|o| o.1),
                 ..Default::default()
@@ -300,6 +325,7 @@ fn tensor(b: &mut FlatBufferBuilder<'static>, value: &Value, buffer: u32) -> WIP
         buffer,
         name: Some(b.create_string(&value.name)),
         quantization,
+        is_variable: value.variable,
         ..Default::default()
     };
     Tensor::create(b, &args)

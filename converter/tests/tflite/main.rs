@@ -7,6 +7,7 @@ mod elementwise;
 mod float;
 mod layout;
 mod oracle;
+mod recurrent;
 mod reduce;
 mod refusals;
 mod resize;
@@ -65,7 +66,12 @@ fn cases() -> Vec<Case> {
     ];
     let int8: Vec<Case> = int8.into_iter().flatten().collect();
     let twins: Vec<Case> = int8.iter().filter_map(unsigned::twin).collect();
-    int8.into_iter().chain(twins).chain(unsigned::cases()).chain(state::cases()).collect()
+    int8.into_iter()
+        .chain(twins)
+        .chain(unsigned::cases())
+        .chain(state::cases())
+        .chain(recurrent::cases())
+        .collect()
 }
 
 /// The bytes of a mote model.
