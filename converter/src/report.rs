@@ -66,6 +66,8 @@ pub struct ModelReport {
     pub weight_bytes: usize,
     /// Bytes of RAM for activations and scratch.
     pub arena_bytes: usize,
+    /// Of these, bytes that keep their values from one inference to the next.
+    pub state_bytes: usize,
     /// Multiply-accumulate operations of one inference.
     pub macs: u64,
     /// Its operators in order.
@@ -111,6 +113,7 @@ impl ModelReport {
             model_bytes: format.bytes().len(),
             weight_bytes: format.constant_bytes(),
             arena_bytes: model.arena_bytes(),
+            state_bytes: format.states().filter_map(|s| format.tensor(s.tensor)).map(|t| t.bytes()).sum(),
             macs: operators.iter().map(|o| o.macs).sum(),
             operators,
             removed: removed.collect(),

@@ -15,7 +15,7 @@ use mote_converter::program::Step;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
-use mote_format::AlignedBytes;
+use mote_format::{AlignedBytes, Op};
 use mote_kernels::table::Kernels;
 use mote_runtime::{DType, Hook, Model, Session, Tensor};
 use mote_tests::{outputs, shared};
@@ -291,4 +291,69 @@ fn segmentation() {
     let overlap = both as f64 / either as f64;
     println!("deeplab: intersection over union {overlap:.2}");
     assert!(overlap > 0.85, "{overlap}");
+}
+
+/// What a wake word model takes for each call over a recording: three frames of forty features.
+fn frames(shared: &Path, model: &Model<'_>) -> Vec<Vec<u8>> {
+    let file = std::fs::read(shared.join("data/speech/hey_jarvis_microfeatures_f32_Nx40.bin"));
+    let file = file.expect("features");
+    let quant = model.inputs().next().expect("an input").quant;
+    let stored = |b: &[u8; 4]| mote_kernels::quant::quantize(f32::from_le_bytes(*b), quant) as u8;
+    let features: Vec<u8> = file.as_chunks().0.iter().map(stored).collect();
+    assert_eq!(features.len(), 305 * 40);
+    features.chunks_exact(3 * 40).map(<[u8]>::to_vec).collect()
+}
+
+/// The outputs of one call after the other, from the initial state.
+fn stream(model: &Model<'_>, kernels: &'static Kernels, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::with_kernels(model, &mut arena, kernels).expect("room");
+    let mut call = |input: &Vec<u8>| {
+        session.input_mut(0).expect("an input").bytes_mut().copy_from_slice(input);
+        session.run();
+        session.output(0).expect("an output").bytes().to_vec()
+    };
+    inputs.iter().map(&mut call).collect()
+}
+
+#[test]
+fn wake_word() {
+    let Some(shared) = shared() else { return };
+    let bytes = converted(&tflite_file(&shared, "audio/microwakeword_hey_jarvis")).bytes;
+    let model = Model::new_checked(&bytes).expect("a model");
+    let states: usize =
+        model.format().states().filter_map(|s| model.format().tensor(s.tensor)).map(|t| t.bytes()).sum();
+    println!("hey_jarvis: arena {}, of it states {states}", model.arena_bytes());
+    assert_eq!(states, 80 + 120 + 480 + 720 + 1200 + 240);
+    assert!(model.arena_bytes() <= 5000, "{}", model.arena_bytes());
+    let copies = model.format().steps().filter(|s| matches!(s.op, Op::Reshape(_))).count();
+    assert!(copies <= 2, "{copies} reshapes: the file has two, and no state is copied");
+    let answers = stream(&model, Kernels::best(), &frames(&shared, &model));
+    let probabilities: Vec<f32> = answers.iter().map(|a| f32::from(a[0]) / 256.0).collect();
+    let means: Vec<f32> = probabilities.windows(5).map(|w| w.iter().sum::<f32>() / 5.0).collect();
+    let peak = means.iter().copied().fold(0.0, f32::max);
+    println!("hey_jarvis: highest mean of five {peak}");
+    assert!(peak > 0.97, "{peak}");
+    // A second of silence is in front.
+    assert!(probabilities[..30].iter().all(|&p| p < 0.1), "{probabilities:?}");
+}
+
+#[test]
+#[ignore = "needs Python with LiteRT"]
+fn a_whole_recording_gives_the_bits_of_litert() {
+    let Some(shared) = shared() else { return };
+    let path = tflite_file(&shared, "audio/microwakeword_hey_jarvis");
+    let bytes = converted(&path).bytes;
+    let model = Model::new_checked(&bytes).expect("a model");
+    let spoken = frames(&shared, &model);
+    let noise: Vec<Vec<u8>> = (0..100).map(|i| random(i, 120)).collect();
+    for (what, inputs) in [("recording", spoken), ("noise", noise)] {
+        let Some(expected) = litert::outputs("BUILTIN_REF", &path, &inputs, &[]) else { return };
+        for kernels in Kernels::available().chain([Kernels::naive()]) {
+            let ours = stream(&model, kernels, &inputs);
+            let differ = ours.iter().zip(&expected).filter(|(a, b)| a != b).count();
+            println!("hey_jarvis, {what}, on {}: {differ} of {} calls differ", kernels.name(), ours.len());
+            assert_eq!(differ, 0, "{what} on {}", kernels.name());
+        }
+    }
 }

@@ -41,11 +41,15 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
         return Ok(());
     }
     line(&format!(
-        "{}: {} bytes, weights and tables {}, arena {}, {} MACs\n",
+        "{}: {} bytes, weights and tables {}, arena {}{}, {} MACs\n",
         report.name,
         thousands(report.model_bytes as u64),
         thousands(report.weight_bytes as u64),
         thousands(report.arena_bytes as u64),
+        match report.state_bytes {
+            0 => String::new(),
+            bytes => format!(" (of these {} states)", thousands(bytes as u64)),
+        },
         thousands(report.macs)
     ))?;
     if let Some(text) = lossless(&report) {
@@ -57,7 +61,7 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
     removed(&report)
 }
 
-/// Inputs and outputs.
+/// Inputs, states and outputs.
 fn ends(model: &Model<'_>) -> String {
     let row = |kind: &str, t: mote_runtime::TensorInfo| {
         let dims = t.shape.dims().iter().map(u32::to_string).collect::<Vec<_>>().join("x");
@@ -65,7 +69,9 @@ fn ends(model: &Model<'_>) -> String {
         vec![kind.to_owned(), model.name(&t).to_owned(), dims, format!("{:?}", t.dtype).to_lowercase(), quant]
     };
     let inputs = model.inputs().map(|t| row("input", t));
-    let rows: Vec<_> = inputs.chain(model.outputs().map(|t| row("output", t))).collect();
+    let states =
+        model.format().states().filter_map(|s| model.format().tensor(s.tensor)).map(|t| row("state", t));
+    let rows: Vec<_> = inputs.chain(states).chain(model.outputs().map(|t| row("output", t))).collect();
     table(&["", "<name", "<shape", "<type", "<scale"], &rows) + "\n"
 }
 

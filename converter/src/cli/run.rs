@@ -27,10 +27,10 @@ const EXAMPLES: &str = "Examples:
 pub(super) struct Run {
     /// The model
     model: PathBuf,
-    /// One sample: an .npy or an image; it is prepared as the model says
+    /// Samples: an .npy or an image; prepared as the model says. States carry from each to the next
     #[arg(long, value_name = "X.npy|IMAGE")]
     input: PathBuf,
-    /// Also write the first output to this file
+    /// Also write the first output of every sample to this file
     #[arg(long, value_name = "Y.npy")]
     output: Option<PathBuf>,
     /// Take the input and give the outputs as the stored values, int8 or uint8
@@ -73,12 +73,13 @@ struct Outcome {
 pub(super) fn main(args: &Run) -> Result<()> {
     let bytes = model_file::read(&args.model)?;
     let model = model_file::parse(&args.model, &bytes)?;
-    let input = input(args, &model)?;
+    let inputs = inputs(args, &model)?;
     let (outcome, outputs) = match &args.on {
-        Some(board) => on_board(&model, &Board::open(board, args.json.progress())?, input)?,
-        None => here(&model, args.isa.as_deref(), &input)?,
+        Some(board) => on_board(&model, &Board::open(board, args.json.progress())?, &inputs)?,
+        None => here(&model, args.isa.as_deref(), &inputs)?,
     };
-    let outcome = Outcome { outputs: named(&model, &outputs, args.raw), ..outcome };
+    let last = outputs.last().map_or(&[][..], |last| last);
+    let outcome = Outcome { outputs: named(&model, last, args.raw), ..outcome };
     if let Some(path) = &args.output {
         save(path, &model, &outputs, args.raw)?;
     }
@@ -88,23 +89,23 @@ pub(super) fn main(args: &Run) -> Result<()> {
     print(&model, &outcome)
 }
 
-/// The bytes of the model's input.
-fn input(args: &Run, model: &Model<'_>) -> Result<Vec<u8>> {
+/// The bytes of the model's input, sample by sample; at least one.
+fn inputs(args: &Run, model: &Model<'_>) -> Result<Vec<Vec<u8>>> {
     let info = only_input(model)?;
     if args.raw {
         return raw(&args.input, &info);
     }
-    let mut samples = data::open(&args.input, &model_spec(model, None)?)?;
-    let sample =
-        samples.next().ok_or_else(|| data_error(&args.input, "it holds no sample", "give one sample"))??;
-    if samples.next().is_some() {
-        return Err(data_error(&args.input, "it holds more than one sample", "give one, or use mote eval"));
+    let samples = data::open(&args.input, &model_spec(model, None)?)?;
+    let samples = samples.map(|sample| Ok(input_bytes(info, sample?.x.iter().copied())));
+    let samples = samples.collect::<Result<Vec<_>>>()?;
+    if samples.is_empty() {
+        return Err(data_error(&args.input, "it holds no sample", "give one sample"));
     }
-    Ok(input_bytes(info, sample.x.iter().copied()))
+    Ok(samples)
 }
 
-/// The int8 values of an .npy file, or uint8 ones where the model takes these.
-fn raw(path: &Path, info: &TensorInfo) -> Result<Vec<u8>> {
+/// The int8 values of an .npy file, or uint8 ones where the model takes these, sample by sample.
+fn raw(path: &Path, info: &TensorInfo) -> Result<Vec<Vec<u8>>> {
     let unsigned = info.dtype == DType::U8;
     let kind = if unsigned { "uint8" } else { "int8" };
     let file = std::fs::File::open(path).map_err(|e| data_error(path, e.to_string(), "check the path"))?;
@@ -116,12 +117,13 @@ fn raw(path: &Path, info: &TensorInfo) -> Result<Vec<u8>> {
     let values = values.map_err(|e| {
         data_error(path, e.to_string(), &format!("with --raw the input is an .npy of {kind} values"))
     })?;
-    if values.len() != info.bytes() {
+    if values.is_empty() || !values.len().is_multiple_of(info.bytes()) {
         let (count, shape) = (values.len(), values.shape());
         let cause = format!("it has {count} values of shape {shape:?}, the input takes {}", info.bytes());
-        return Err(data_error(path, cause, "give one sample in the model's own layout (NHWC)"));
+        return Err(data_error(path, cause, "give samples in the model's own layout (NHWC)"));
     }
-    Ok(values.into_iter().collect())
+    let values: Vec<u8> = values.into_iter().collect();
+    Ok(values.chunks_exact(info.bytes()).map(<[u8]>::to_vec).collect())
 }
 
 fn data_error(path: &Path, cause: impl Into<String>, remedy: &str) -> Error {
@@ -139,14 +141,21 @@ impl Hook for Kernels {
     }
 }
 
-fn here(model: &Model<'_>, isa: Option<&str>, input: &[u8]) -> Result<(Outcome, Vec<Vec<u8>>)> {
+/// What a run has told, and for each sample the bytes of every output.
+type Told = (Outcome, Vec<Vec<Vec<u8>>>);
+
+fn here(model: &Model<'_>, isa: Option<&str>, inputs: &[Vec<u8>]) -> Result<Told> {
     let kernels = model_file::kernels(isa)?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session =
         Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
     let mut hook = Kernels::default();
-    infer(&mut session, input, &mut hook)?;
-    let outputs = session.outputs().map(|o| o.bytes().to_vec()).collect();
+    let mut outputs = Vec::new();
+    for input in inputs {
+        hook.0.clear();
+        infer(&mut session, input, &mut hook)?;
+        outputs.push(session.outputs().map(|o| o.bytes().to_vec()).collect());
+    }
     let outcome = Outcome {
         outputs: BTreeMap::new(),
         isa: kernels.name().to_owned(),
@@ -161,14 +170,17 @@ fn here(model: &Model<'_>, isa: Option<&str>, input: &[u8]) -> Result<(Outcome, 
     Ok((outcome, outputs))
 }
 
-fn on_board(model: &Model<'_>, board: &Board, input: Vec<u8>) -> Result<(Outcome, Vec<Vec<u8>>)> {
-    let run = board.run(model, &[input])?;
-    let mut rest = run.outputs.concat();
-    let mut outputs = Vec::new();
-    for info in model.outputs() {
-        let tail = rest.split_off(info.bytes().min(rest.len()));
-        outputs.push(std::mem::replace(&mut rest, tail));
-    }
+fn on_board(model: &Model<'_>, board: &Board, inputs: &[Vec<u8>]) -> Result<Told> {
+    let run = board.run(model, inputs)?;
+    let split = |mut rest: &[u8]| {
+        let mut next = |info: TensorInfo| {
+            let (mine, others) = rest.split_at(info.bytes().min(rest.len()));
+            rest = others;
+            mine.to_vec()
+        };
+        model.outputs().map(&mut next).collect()
+    };
+    let outputs = run.outputs.iter().map(|all| split(all)).collect();
     let outcome = Outcome {
         outputs: BTreeMap::new(),
         isa: run.isa,
@@ -210,18 +222,21 @@ fn named(model: &Model<'_>, outputs: &[Vec<u8>], raw: bool) -> BTreeMap<String, 
     model.outputs().zip(outputs).map(values).collect()
 }
 
-/// Writes the first output as an .npy file.
-fn save(path: &Path, model: &Model<'_>, outputs: &[Vec<u8>], raw: bool) -> Result<()> {
-    let (Some(info), Some(values)) = (model.outputs().next(), outputs.first()) else { return Ok(()) };
-    let shape: Vec<usize> = info.shape.dims().iter().map(|&d| d as usize).collect();
+/// Writes the first output as an .npy file; of several samples one behind the other.
+fn save(path: &Path, model: &Model<'_>, outputs: &[Vec<Vec<u8>>], raw: bool) -> Result<()> {
+    let Some(info) = model.outputs().next() else { return Ok(()) };
+    let values: Vec<u8> = outputs.iter().filter_map(|sample| sample.first()).flatten().copied().collect();
+    let samples = (outputs.len() > 1).then_some(outputs.len());
+    let shape: Vec<usize> =
+        samples.into_iter().chain(info.shape.dims().iter().map(|&d| d as usize)).collect();
     let mut bytes = Vec::new();
     let written = if raw && info.dtype == DType::I8 {
         let q: Vec<i8> = values.iter().map(|&v| v as i8).collect();
         ArrayD::from_shape_vec(IxDyn(&shape), q).map(|a| a.write_npy(&mut bytes))
     } else if raw && info.dtype == DType::U8 {
-        ArrayD::from_shape_vec(IxDyn(&shape), values.clone()).map(|a| a.write_npy(&mut bytes))
+        ArrayD::from_shape_vec(IxDyn(&shape), values).map(|a| a.write_npy(&mut bytes))
     } else {
-        let all = named(model, std::slice::from_ref(values), raw);
+        let all = named(model, &[values], raw);
         let reals = all.into_values().next().unwrap_or_default();
         ArrayD::from_shape_vec(IxDyn(&shape), reals).map(|a| a.write_npy(&mut bytes))
     };

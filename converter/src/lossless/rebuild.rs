@@ -1,7 +1,7 @@
 //! Writes a program again step by step, with the constants that the new steps use and no others.
 
 use crate::error::{Error, Result};
-use crate::program::{Operand, Program, Step, Tensor};
+use crate::program::{Operand, Program, State, Step, Tensor};
 use mote_format::{Const, ModelWriter, Op, TensorSpec};
 use std::collections::HashMap;
 
@@ -86,6 +86,16 @@ impl<'p> Rebuild<'p> {
         let outputs = self.old.outputs.iter().map(|&t| self.places[t]).collect::<Option<_>>();
         self.new.outputs =
             outputs.ok_or_else(|| Error::internal("an output of the network has been removed"))?;
+        let old = self.old;
+        for (i, &State { next, initial }) in old.states.iter().enumerate() {
+            let next =
+                self.places[next].ok_or_else(|| Error::internal("a state's value has been removed"))?;
+            let initial = initial.and_then(|c| match self.whole_constant(c) {
+                Operand::Constant(c) => Some(c),
+                Operand::Arena(_) => None,
+            });
+            self.new.states[i] = State { next, initial };
+        }
         Ok(self.new)
     }
 }

@@ -58,7 +58,9 @@ fn same_tensor(program: &Program, a: usize, b: usize) -> bool {
 /// The input that a step gives as its output, whatever the network is fed.
 fn unchanged(program: &Program, step: &Step, y: usize, ranges: &[Vec<Interval>]) -> Option<usize> {
     let (_, x) = reads(step).next()?;
-    if step.inputs.len() > 1 || !same_tensor(program, x, y) {
+    // What a state held is gone once it holds its next value: a copy of it is not redundant.
+    let state = (program.inputs..program.given()).contains(&x);
+    if state || step.inputs.len() > 1 || !same_tensor(program, x, y) {
         return None;
     }
     let zero = program.tensors[x].quant.zero;

@@ -2,6 +2,7 @@
 
 use super::file::{Node, Tensor};
 use super::lower::Lowering;
+use super::state;
 use crate::error::Result;
 use crate::program::Operand;
 use crate::quantize::weights::{fold, i8s, i32s};
@@ -166,7 +167,9 @@ pub(super) fn svdf<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
 fn states<'a>(l: &mut Lowering<'a>, node: &Node<'a>, states: &[usize]) -> Result<Vec<Operand>> {
     let mut operands = vec![l.operand(node, 0)?.0];
     for &i in states {
-        operands.push(l.place(node, i, &l.input(node, i)?.dims)?);
+        let tensor = node.inputs.get(i).copied().flatten();
+        let state = tensor.and_then(|t| state::of_tensor(l, t));
+        operands.push(state.ok_or_else(|| l.refuse(node, format!("its input {i} is no variable")))?);
     }
     Ok(operands)
 }

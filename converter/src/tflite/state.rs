@@ -142,9 +142,6 @@ pub(super) fn begin(l: &mut Lowering<'_>) -> Result<()> {
         l.program.tensors.push(tensor);
         l.program.states.push(State { next: place, initial });
         l.values.push(place);
-        if file.tensors[variable.like].variable {
-            l.places[variable.like] = Some(place);
-        }
     }
     Ok(())
 }
@@ -223,6 +220,12 @@ pub(super) fn assign<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         }
     };
     Ok(())
+}
+
+/// The state that a variable tensor is; only the operators that change it may read it.
+pub(super) fn of_tensor(l: &Lowering<'_>, tensor: usize) -> Option<Operand> {
+    let variable = l.file.variables.of.get(&tensor)?;
+    Some(Operand::Arena(l.program.inputs + variable))
 }
 
 /// The variable whose handle is a node's first input; reading the file has found one for each.

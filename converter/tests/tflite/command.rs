@@ -1,7 +1,7 @@
 //! `mote convert` on a `.tflite` file, and the other verbs on what it makes.
 
 use crate::builder::{Model, options};
-use ndarray::{Array2, Array4, arr2};
+use ndarray::{Array2, Array3, Array4, arr2, arr3};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use std::fs::File;
 use std::path::Path;
@@ -137,4 +137,22 @@ fn a_float_network_is_quantized() {
         let said = done(folder.path(), &["eval", model, "--data", "x.npy", "--labels", "y.npy"]);
         assert!(said.contains("top-1   50.00 %") || said.contains("top-1   100.00 %"), "{model}: {said}");
     }
+}
+
+/// Three samples in one file: a running sum goes from each to the next, and `inspect` tells of the state.
+#[test]
+fn states_go_through_the_samples_of_a_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("net.tflite"), crate::state::total().bytes).expect("room");
+    let samples = arr2(&[[-3i8 + 4; 6], [-3 + 10; 6], [-3; 6]]);
+    samples.write_npy(File::create(at("q.npy")).expect("room")).expect("room");
+    done(folder.path(), &["convert", "net.tflite"]);
+    done(folder.path(), &["run", "net.mote", "--input", "q.npy", "--raw", "--output", "out.npy"]);
+    let sums = Array3::<i8>::read_npy(File::open(at("out.npy")).expect("outputs")).expect("int8");
+    let start = [9i8, -9, 0, 1, 2, 3];
+    let sum = |more: i8| start.map(|v| v + more);
+    assert_eq!(sums, arr3(&[[sum(4)], [sum(14)], [sum(14)]]));
+    let said = done(folder.path(), &["inspect", "net.mote"]);
+    assert!(said.contains("(of these 6 states)") && said.contains("state   kept"), "{said}");
 }

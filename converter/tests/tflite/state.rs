@@ -1,8 +1,12 @@
 //! Models that keep values from one inference to the next: a sequence of inputs through one session, held against loops.
 
-use crate::builder::{Model, Q};
+use crate::builder::{Model, Q, Random};
 use crate::oracle::double;
-use crate::{Case, convert, run_all};
+use crate::{Case, convert, input, run_all};
+use mote_converter::encode::{Metadata, encode};
+use mote_converter::lossless::optimise;
+use mote_converter::plan::{Request, plan};
+use mote_converter::tflite;
 use mote_runtime::Model as Mote;
 use std::cell::RefCell;
 use tract_tflite::tflite::BuiltinOperator as B;
@@ -45,7 +49,7 @@ fn sums(a: &[i8], b: &[i8]) -> Vec<i8> {
 }
 
 /// The sum of all inputs so far, written in place of the last one.
-fn total() -> Case {
+pub(crate) fn total() -> Case {
     let mut m = Model::default();
     let start = [9i8, -9, 0, 1, 2, 3];
     let kept = m.initialized("kept", &SHAPE, SAME, &start);
@@ -154,6 +158,25 @@ fn what_is_assigned_in_place_needs_no_copy() {
     let model = Mote::new_checked(&bytes).expect("a model");
     let initial = model.format().states().next().and_then(|s| s.initial);
     assert_eq!(initial, None, "zero points need no constant");
+}
+
+#[test]
+fn the_optimiser_keeps_states() {
+    let recurrent = crate::recurrent::cases();
+    for case in cases().iter().chain(&recurrent) {
+        let program = tflite::program(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let (smaller, _) = optimise(&program).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+        let [before, after] = [&program, &smaller].map(|p| {
+            let places = plan(p, &Request::default()).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            let bytes = encode(p, &places, &Metadata::default());
+            let bytes = bytes.unwrap_or_else(|e| panic!("{}: {e}", case.name));
+            let model = Mote::new_checked(&bytes).expect("a model");
+            let mut random = Random::new(3);
+            let inputs: Vec<Vec<u8>> = (0..8).map(|_| input(&model, &mut random)).collect();
+            run_all(&model, &inputs)
+        });
+        assert_eq!(before, after, "{}", case.name);
+    }
 }
 
 #[test]
