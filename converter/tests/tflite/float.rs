@@ -89,7 +89,9 @@ const FUNCTIONS: [Function; 8] = [
     ("NEG", B::NEG, |v| -v),
 ];
 
-const SUMS: [(&str, B, fn(f32, f32) -> f32); 6] = [
+type Combination = (&'static str, B, fn(f32, f32) -> f32);
+
+const SUMS: [Combination; 6] = [
     ("ADD", B::ADD, |a, b| a + b),
     ("SUB", B::SUB, |a, b| a - b),
     ("MUL", B::MUL, |a, b| a * b),
