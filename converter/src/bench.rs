@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::infer::infer;
 use crate::progress::Progress;
-use mote_runtime::{Hook, Kernels, Model, Session, Step};
+use mote_runtime::{Hook, Host, Kernels, Model, Session, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -80,13 +80,15 @@ impl Hook for Stopwatch {
 pub fn bench(
     model: &Model<'_>,
     kernels: &'static Kernels,
+    threads: usize,
     per_layer: bool,
     progress: Progress,
 ) -> Result<Bench> {
     let _spinner = progress.spinner("measuring");
-    let mut arena = vec![0; model.arena_bytes()];
+    let host = Host::new(model, kernels, threads);
+    let mut arena = vec![0; host.arena_bytes()];
     let mut session =
-        Session::with_kernels(model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
+        Session::with_kernels(&host, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
     let input = vec![0; model.inputs().next().map_or(0, |x| x.bytes())];
     infer(&mut session, &input, &mut ())?;
     let mut times = Vec::new();
@@ -112,7 +114,7 @@ pub fn bench(
     let total: u64 = model.format().steps().map(|s| mote_runtime::macs(model.format(), &s)).sum();
     Ok(Bench {
         isa: kernels.name(),
-        threads: 1,
+        threads: host.threads(),
         runs: times.len(),
         min_ns: times[0],
         median_ns: times[times.len() / 2],

@@ -8,7 +8,7 @@ use crate::infer::{infer, input_bytes};
 use crate::model_file;
 use crate::progress::Progress;
 use crate::reference::Reference;
-use mote_runtime::{Kernels, Model, Session, TensorInfo};
+use mote_runtime::{Host, Kernels, Model, Session, TensorInfo};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -131,9 +131,10 @@ fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Acc
     let spec = model_spec(&model, options.labels.clone())?;
     let samples = data::open(&options.data, &spec)?;
     let bar = options.progress.bar("evaluating", samples.len());
-    let mut arena = vec![0; model.arena_bytes()];
+    let host = Host::new(&model, kernels, 1);
+    let mut arena = vec![0; host.arena_bytes()];
     let mut session =
-        Session::with_kernels(&model, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
+        Session::with_kernels(&host, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
     let (info, mut tally) = (only_input(&model)?, Tally::default());
     for sample in bar.over(samples) {
         let sample = sample?;

@@ -9,6 +9,8 @@ pub mod scalar;
 pub mod arm_dsp;
 #[cfg(target_arch = "x86_64")]
 pub mod avx2;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub(crate) mod x86;
 
 use crate::quant::{Channels, Output};
 use crate::view::In;

@@ -13,6 +13,8 @@ pub mod fixed16;
 pub mod inverse_sqrt;
 pub mod isa;
 mod ops;
+#[cfg(feature = "std")]
+pub mod packed;
 pub mod quant;
 pub mod table;
 pub mod view;

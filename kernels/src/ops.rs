@@ -42,3 +42,6 @@ pub(crate) mod top_k;
 pub(crate) mod transpose;
 pub(crate) mod transpose_conv2d;
 mod window;
+
+#[cfg(feature = "std")]
+pub(crate) use window::Window;

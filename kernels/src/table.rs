@@ -70,6 +70,24 @@ for_each_op!(set {
     has_avx2
 });
 
+/// Sets that run what they have no faster way for on AVX2's kernels; they differ in their packed layers.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+macro_rules! beyond_avx2 {
+    ($($module:ident $family:path;)*) => {$(
+        mod $module {
+            pub(super) use super::avx2::*;
+            pub(super) const SET: super::Set =
+                super::Set { name: <$family>::NAME, present: || <$family>::detect().is_some() };
+        }
+    )*};
+}
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+beyond_avx2! {
+    avx_vnni crate::isa::x86::avx_vnni::Family;
+    avx512_vnni_256 crate::isa::x86::avx512_vnni_256::Family;
+    avx512_vnni crate::isa::x86::avx512_vnni::Family;
+}
+
 #[cfg(mote_arm_dsp)]
 for_each_op!(set {
     // SAFETY: the build script has seen that the target has the extension.
@@ -102,6 +120,12 @@ macro_rules! columns {
             arm_dsp::$item,
             #[cfg(target_arch = "x86_64")]
             avx2::$item,
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            avx_vnni::$item,
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            avx512_vnni_256::$item,
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            avx512_vnni::$item,
         ]
     };
 }

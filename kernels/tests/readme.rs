@@ -35,8 +35,8 @@ fn sets() -> Vec<(String, Vec<String>)> {
     let mut sets = Vec::new();
     for file in fs::read_dir(crate_file("src/isa")).expect("the folder is there") {
         let path = file.expect("readable").path();
-        // A set's folder holds the inner loops of its file.
-        if path.is_dir() {
+        // A set's folder holds the inner loops of its file; `x86` is about packed layers.
+        if path.is_dir() || path.ends_with("x86.rs") {
             continue;
         }
         let stem = path.file_stem().and_then(|s| s.to_str()).expect("a name").to_string();
@@ -67,6 +67,13 @@ fn used(module: &str, all: &[String]) -> Vec<String> {
     used
 }
 
+/// The families of instructions that layers are packed for.
+fn families() -> Vec<String> {
+    let text = source("src/isa/x86.rs");
+    let names = text.split("family!(").skip(1).filter_map(|call| call.split('"').nth(1));
+    names.map(str::to_string).collect()
+}
+
 #[test]
 fn micro_kernels_by_instruction_set() {
     let all = methods(&source("src/isa.rs"), "pub trait Isa");
@@ -80,9 +87,13 @@ fn micro_kernels_by_instruction_set() {
         writeln!(table, "| `{method}` | {} |", cells.join(" | ")).expect("memory");
     }
     common::readme::section(&crate_file("README.md"), "micro-kernels", &table);
+    let families = families();
     for kernels in Kernels::available() {
-        assert!(sets.iter().any(|(name, _)| name == kernels.name()), "{} has a column", kernels.name());
+        let mut named = sets.iter().map(|(name, _)| name).chain(&families);
+        assert!(named.any(|name| name == kernels.name()), "{} has a column", kernels.name());
     }
+    let text = source("README.md");
+    families.iter().for_each(|f| assert!(text.contains(&format!("| `{f}` |")), "{f} is in the README"));
 }
 
 #[test]

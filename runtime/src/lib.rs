@@ -19,10 +19,15 @@
 
 #![no_std]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 mod aligned;
 mod bind;
 mod cursor;
 mod error;
+#[cfg(feature = "std")]
+mod host;
 mod included;
 mod model;
 mod operators;
@@ -33,6 +38,8 @@ mod tensor;
 
 pub use aligned::{Aligned, Arena};
 pub use error::{ArenaTooSmall, RowsError};
+#[cfg(feature = "std")]
+pub use host::Host;
 pub use included::Included;
 #[cfg(feature = "macros")]
 pub use included::include_model;

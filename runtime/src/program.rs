@@ -57,6 +57,12 @@ pub trait Program<'m>: Tensors {
 
     /// The kernels that it may run on.
     fn columns(&self) -> &'static Columns;
+
+    /// Runs a step in a way of the program's own, if it has one; tells whether it has.
+    fn compute(&self, step: &StepInfo<'_>, y: &TensorInfo, arena: &mut [u8]) -> bool {
+        let _ = (step, y, arena);
+        false
+    }
 }
 
 impl Tensors for mote_format::Model<'_> {

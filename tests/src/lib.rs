@@ -6,7 +6,7 @@ use mote_converter::evaluate::{self, Accuracy, evaluate, model_spec};
 use mote_converter::import::InputShapes;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
-use mote_runtime::{Kernels, Model, Session};
+use mote_runtime::{Host, Kernels, Model, Program, Session};
 use ndarray::{Array1, ArrayD, IxDyn};
 use ndarray_npy::NpzWriter;
 use std::fs::File;
@@ -97,8 +97,23 @@ impl Case {
     }
 }
 
-/// The bytes of all outputs for each input, on one instruction set.
+/// The bytes of all outputs for each input, on one instruction set; those of the model as it is made ready for a host
+/// are the same.
 pub fn outputs(model: &Model<'_>, kernels: &'static Kernels, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let plain = program_outputs(model, kernels, inputs);
+    for threads in [1, 3] {
+        let host = Host::new(model, kernels, threads);
+        let same = program_outputs(&host, kernels, inputs) == plain;
+        assert!(same, "other bits on a host's {} with {threads} threads", kernels.name());
+    }
+    plain
+}
+
+fn program_outputs<'m, P: Program<'m>>(
+    model: &'m P,
+    kernels: &'static Kernels,
+    inputs: &[Vec<u8>],
+) -> Vec<Vec<u8>> {
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::with_kernels(model, &mut arena, kernels).expect("room");
     let mut one = |input: &Vec<u8>| {

@@ -9,13 +9,18 @@ use std::path::PathBuf;
 
 /// Arguments of `mote bench`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  mote bench net.mote\n  mote bench net.mote --isa scalar --per-layer")]
+#[command(
+    after_help = "Examples:\n  mote bench net.mote\n  mote bench net.mote --isa scalar --per-layer\n  mote bench net.mote --threads 4"
+)]
 pub(super) struct Bench {
     /// The model
     model: PathBuf,
     /// Run on this instruction set instead of the fastest one
     #[arg(long, value_name = "NAME")]
     isa: Option<String>,
+    /// Let so many threads share each layer
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
     /// Also show the time of each layer
     #[arg(long)]
     per_layer: bool,
@@ -29,6 +34,7 @@ pub(super) fn main(args: &Bench) -> Result<()> {
     let result = bench::bench(
         &model,
         model_file::kernels(args.isa.as_deref())?,
+        args.threads.into(),
         args.per_layer,
         args.json.progress(),
     )?;
@@ -58,9 +64,10 @@ pub(super) fn main(args: &Bench) -> Result<()> {
         line("")?;
     }
     line(&format!(
-        "isa     {} ({} thread)\nmin     {:.1} µs\nmedian  {:.1} µs over {} runs\nMACs    {}\nspeed   {:.2} GMAC/s",
+        "isa     {} ({} thread{})\nmin     {:.1} µs\nmedian  {:.1} µs over {} runs\nMACs    {}\nspeed   {:.2} GMAC/s",
         result.isa,
         result.threads,
+        if result.threads == 1 { "" } else { "s" },
         result.min_ns as f64 / 1e3,
         result.median_ns as f64 / 1e3,
         result.runs,

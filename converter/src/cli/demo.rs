@@ -123,7 +123,7 @@ fn costs(
     [float, int8]: [Accuracy; 2],
 ) -> Result<String> {
     let onnx = std::fs::metadata(network).map_or(0, |m| m.len());
-    let time = bench(model, Kernels::best(), false, Progress::Shown)?;
+    let time = bench(model, Kernels::best(), 1, false, Progress::Shown)?;
     let row = |name: &str, float: String, int8: String| vec![name.to_owned(), float, int8];
     let bytes = |n: usize| format!("{} bytes", thousands(n as u64));
     Ok(table(

@@ -7,17 +7,17 @@ use crate::isa::Taps;
 
 /// A window sliding over an image of `h` × `w` pixels.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    pub(super) image: [usize; 3],
-    pub(super) kernel: [usize; 2],
-    pub(super) stride: [usize; 2],
-    pub(super) dilation: [usize; 2],
-    pub(super) pads: [usize; 2],
+pub(crate) struct Window {
+    pub(crate) image: [usize; 3],
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) dilation: [usize; 2],
+    pub(crate) pads: [usize; 2],
 }
 
 impl Window {
     /// `image` is height, width, channels.
-    pub(super) fn new(
+    pub(crate) fn new(
         image: [usize; 3],
         kernel: [u16; 2],
         stride: Stride,
@@ -156,7 +156,7 @@ impl Window {
     }
 
     /// Whether the window is one pixel that moves from pixel to pixel: the image is then a matrix.
-    pub(super) fn is_pointwise(&self) -> bool {
+    pub(crate) fn is_pointwise(&self) -> bool {
         self.kernel == [1, 1] && self.stride == [1, 1] && self.pads == [0, 0]
     }
 }

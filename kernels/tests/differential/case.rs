@@ -1,7 +1,10 @@
 //! One step as a model that the format has accepted, run on an instruction set between guard bytes, at odd
 //! addresses, with garbage in its scratch.
 
+use std::sync::LazyLock;
+
 use mote_format::{AlignedBytes, Image, Model, Op, TensorInfo};
+use mote_kernels::packed::{Packed, Threads};
 use mote_kernels::table::{self, Kernels};
 use mote_kernels::view::{Io, View, ViewMut};
 
@@ -10,6 +13,9 @@ use crate::common::noise;
 
 /// Bytes before and behind each buffer.
 const GUARD: usize = 64;
+
+/// One thread, and several.
+static THREADS: LazyLock<[Threads; 2]> = LazyLock::new(|| [1, 3].map(Threads::new));
 
 /// A model of one step and its input bytes; an input that is a constant of the model has none.
 pub(crate) struct Case {
@@ -75,6 +81,13 @@ impl Case {
                     }
                 }
             }
+            for kernels in Kernels::available() {
+                for threads in &*THREADS {
+                    if let Some(got) = self.packed(step, kernels.name(), threads) {
+                        assert_eq!(got, expected, "{} packed, {} threads", kernels.name(), threads.count());
+                    }
+                }
+            }
             for same in places(step) {
                 for kernels in Kernels::available().chain([Kernels::naive()]) {
                     let got = self.run(step, kernels, &same, 5);
@@ -85,6 +98,13 @@ impl Case {
                 }
             }
         });
+    }
+
+    /// The output's bytes, when the step has a packed form on this instruction set.
+    fn packed(&self, step: &Step<'_>, isa: &str, threads: &Threads) -> Option<Vec<u8>> {
+        let packed =
+            run_by(step, &self.inputs, &vec![false; step.x.len()], 1, |op, io| Packed::new(isa, op, &io)).0?;
+        Some(run_by(step, &self.inputs, &vec![false; step.x.len()], 1, |_, io| packed.run(io, threads)).1)
     }
 
     /// What the naive loop gives: the output's bytes, then those of states that the step changes.
@@ -143,6 +163,17 @@ fn run(
     same: &[bool],
     offset: usize,
 ) -> Vec<u8> {
+    run_by(step, inputs, same, offset, |op, io| kernels.run(op, io)).1
+}
+
+/// Calls `f` with these inputs; what it gives, and the output's bytes.
+fn run_by<R>(
+    step: &Step<'_>,
+    inputs: &[Option<Vec<u8>>],
+    same: &[bool],
+    offset: usize,
+    f: impl FnOnce(&Op, Io<'_>) -> R,
+) -> (R, Vec<u8>) {
     let Step { model, op, x, y } = step;
     let mut buffers: Vec<Guarded> =
         inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
@@ -161,7 +192,7 @@ fn run(
     let mut states = states.iter_mut().map(Guarded::bytes);
     let states = [(); 2].map(|()| states.next().unwrap_or_default());
     let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out.bytes() };
-    kernels.run(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: model.constants() });
+    let result = f(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: model.constants() });
     out.check("output");
     scratch.check("scratch");
     buffers.iter().for_each(|buffer| buffer.check("input"));
@@ -169,7 +200,7 @@ fn run(
         assert_eq!(buffer.bytes(), bytes.as_deref().unwrap_or(&[]), "an input was written");
     }
     let states = buffers[read..].iter_mut().flat_map(|state| state.bytes().to_vec());
-    out.bytes().iter().copied().chain(states).collect()
+    (result, out.bytes().iter().copied().chain(states).collect())
 }
 
 /// The ways to run the step in place: each input that has the output's shape, or both.

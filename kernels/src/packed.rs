@@ -1,0 +1,103 @@
+//! Layers whose weights are packed once for the vectors of a host, and run whole, on one or several threads. They give
+//! the bits of the kernels in `table`; a host that has memory for a second copy of the weights takes them for the
+//! layers in which the time goes.
+
+mod add;
+mod channels;
+mod conv;
+mod depthwise;
+pub(crate) mod engine;
+mod memory;
+mod threads;
+
+pub use threads::Threads;
+
+use engine::Engine;
+use mote_format::Op;
+
+use crate::ops::Window;
+use crate::view::Io;
+
+/// One layer with its packed weights.
+pub struct Packed {
+    name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    Conv(conv::Conv),
+    Depthwise(depthwise::Depthwise),
+    Add(add::AddLayer),
+}
+
+/// The families of this build, slowest first, with the names of their instruction sets.
+fn engine(isa: &str) -> Option<&'static dyn Engine> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use crate::isa::x86;
+        let all = [
+            x86::avx2::Family::detect,
+            x86::avx_vnni::Family::detect,
+            x86::avx512_vnni_256::Family::detect,
+            x86::avx512_vnni::Family::detect,
+        ];
+        return all.iter().filter_map(|detect| detect()).find(|engine| engine.name() == isa);
+    }
+    #[allow(unreachable_code)]
+    {
+        let _ = isa;
+        None
+    }
+}
+
+impl Packed {
+    /// A layer for an instruction set, of whose operands only shapes, scales and constants are looked at. `None` where
+    /// the layer or the set has no packed form.
+    pub fn new(isa: &str, op: &Op, io: &Io<'_>) -> Option<Self> {
+        let engine = narrow(engine(isa)?, io.y.shape.channels());
+        let kind = match op {
+            Op::Conv2d(p) => Kind::Conv(conv::Conv::new(engine, p, io)?),
+            Op::FullyConnected(p) => Kind::Conv(conv::Conv::dense(engine, p, io)?),
+            Op::DepthwiseConv2d(p) => Kind::Depthwise(depthwise::Depthwise::new(engine, p, io)?),
+            Op::Add(p) => Kind::Add(add::AddLayer::new(engine, p, io)?),
+            _ => return None,
+        };
+        Some(Self { name: engine.name(), kind })
+    }
+
+    /// Name of the instruction set.
+    pub fn isa(&self) -> &'static str {
+        self.name
+    }
+
+    /// Bytes of packed weights.
+    pub fn bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Conv(conv) => conv.bytes(),
+            Kind::Depthwise(depthwise) => depthwise.bytes(),
+            Kind::Add(_) => 0,
+        }
+    }
+
+    /// Runs the layer on operands of the shapes that it was made for.
+    pub fn run(&self, mut io: Io<'_>, threads: &Threads) {
+        let x = io.x[0].i8s();
+        match &self.kind {
+            Kind::Conv(conv) => conv.run(x, io.y.i8s(), threads),
+            Kind::Depthwise(depthwise) => depthwise.run(x, io.y.i8s(), threads),
+            Kind::Add(add) => add.run(x, io.x[1].i8s(), io.y.i8s(), threads),
+        }
+    }
+}
+
+/// The family for so many channels: vectors of half the length where half of a long one would stay empty.
+fn narrow(wide: &'static dyn Engine, channels: usize) -> &'static dyn Engine {
+    let half_empty = channels.next_multiple_of(wide.lanes()) - channels >= wide.lanes() / 2;
+    let half = half_empty.then(|| wide.half().and_then(engine)).flatten();
+    half.unwrap_or(wide)
+}
+
+/// Rows and columns that a window spans.
+fn reach(window: &Window) -> [usize; 2] {
+    [0, 1].map(|axis| (window.kernel[axis] - 1) * window.dilation[axis] + 1)
+}

@@ -1,0 +1,230 @@
+//! A model made ready for a host: weights packed for its vectors, tensors apart so that each layer runs whole, and
+//! threads. It has the bits of the plain model and takes more memory: a second copy of the weights, and no buffer runs
+//! into another.
+
+use std::vec::Vec;
+
+use mote_format::{Groups, Ids, Op, State, StepInfo, Steps, TensorInfo};
+use mote_kernels::packed::{Packed, Threads};
+use mote_kernels::table::{Columns, Kernels};
+use mote_kernels::view::{Io, View, ViewMut};
+
+use crate::model::Model;
+use crate::program::{Program, Tensors};
+
+/// Offsets are multiples of a cache line.
+const LINE: usize = 64;
+
+/// A model with packed weights, for sessions on a host.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use mote_runtime::{Host, Kernels, Model, Session};
+/// let bytes = mote_runtime::Aligned(*b"a model");
+/// let model = Model::new(&bytes.0)?;
+/// let host = Host::new(&model, Kernels::best(), 2);
+/// let mut arena = vec![0; host.arena_bytes()];
+/// let mut session = Session::with_kernels(&host, &mut arena, Kernels::best())?;
+/// session.run();
+/// # Ok(())
+/// # }
+/// ```
+pub struct Host<'m> {
+    model: &'m Model<'m>,
+    tensors: Vec<TensorInfo>,
+    layers: Vec<Option<Packed>>,
+    threads: Threads,
+    scratch: usize,
+    arena: usize,
+}
+
+impl<'m> Host<'m> {
+    /// Packs the weights for an instruction set; up to `threads` threads share a layer.
+    pub fn new(model: &'m Model<'m>, kernels: &Kernels, threads: usize) -> Self {
+        let (tensors, end) = apart(model);
+        let scratch_len = model.steps().map(|s| s.scratch_len as usize).max().unwrap_or(0);
+        let pack = |step: StepInfo<'m>| {
+            let inputs = step.inputs.iter().filter_map(|id| tensors.get(usize::from(id)));
+            let views: Vec<_> =
+                inputs.map(|x| View { shape: x.shape, quant: x.quant, bytes: None }).collect();
+            let y = tensors.get(usize::from(step.output))?;
+            let y = ViewMut { shape: y.shape, quant: y.quant, bytes: &mut [] };
+            let io = Io {
+                x: &views,
+                y,
+                states: Default::default(),
+                scratch: &mut [],
+                constants: model.constants(),
+            };
+            Packed::new(kernels.name(), &step.op, &io)
+        };
+        let layers = model.steps().map(pack).collect();
+        Self {
+            model,
+            layers,
+            threads: Threads::new(threads),
+            scratch: end,
+            arena: end + scratch_len,
+            tensors,
+        }
+    }
+
+    /// RAM that a session needs, in bytes.
+    pub fn arena_bytes(&self) -> usize {
+        self.arena
+    }
+
+    /// Bytes of packed weights.
+    pub fn packed_bytes(&self) -> usize {
+        self.layers.iter().flatten().map(Packed::bytes).sum()
+    }
+
+    /// Threads that share a layer.
+    pub fn threads(&self) -> usize {
+        self.threads.count()
+    }
+}
+
+/// The tensors at places of their own while they live, save those that a step writes onto its input; and the end.
+fn apart(model: &Model<'_>) -> (Vec<TensorInfo>, usize) {
+    let tensor = |id| model.tensor(id).map(|t| TensorInfo { kept: 0, ..t });
+    let mut tensors: Vec<TensorInfo> = (0..model.format().tensors()).filter_map(tensor).collect();
+    let mut owner: Vec<usize> = (0..tensors.len()).collect();
+    let states: Vec<usize> = model.states().map(|state| usize::from(state.tensor)).collect();
+    for step in model.steps() {
+        let y = usize::from(step.output);
+        // Sums are faster apart; a state's new value goes where the old one lies.
+        let inputs = step.inputs.iter().map(usize::from).filter(|_| !matches!(step.op, Op::Add(_)));
+        let mut candidates = inputs.chain(states.iter().copied());
+        if let Some(x) =
+            candidates.find(|&x| !tensors[x].constant && tensors[x].range() == tensors[y].range())
+        {
+            owner[y] = owner[x];
+        }
+    }
+    let life = |group: usize| {
+        let members = || (0..tensors.len()).filter(|&t| owner[t] == group).map(|t| &tensors[t]);
+        (members().map(|t| t.first).min().unwrap_or(0), members().map(|t| t.last).max().unwrap_or(0))
+    };
+    let mut placed: Vec<(usize, usize, (u16, u16))> = Vec::new();
+    let mut offsets = std::vec![0; tensors.len()];
+    for group in (0..tensors.len()).filter(|&t| owner[t] == t && !tensors[t].constant) {
+        let (bytes, (first, last)) = (tensors[group].bytes(), life(group));
+        let mut taken: Vec<(usize, usize)> = placed
+            .iter()
+            .filter(|(_, _, (f, l))| *f <= last && first <= *l)
+            .map(|&(start, end, _)| (start, end))
+            .collect();
+        taken.sort_unstable();
+        let mut at = 0;
+        for (start, end) in taken {
+            if at + bytes <= start {
+                break;
+            }
+            at = at.max(end.next_multiple_of(LINE));
+        }
+        offsets[group] = at;
+        placed.push((at, at + bytes, (first, last)));
+    }
+    for (tensor, &owner) in tensors.iter_mut().zip(&owner).filter(|(tensor, _)| !tensor.constant) {
+        tensor.offset = offsets[owner] as u32;
+    }
+    let end = placed.iter().map(|&(_, end, _)| end).max().unwrap_or(0);
+    (tensors, end.next_multiple_of(LINE))
+}
+
+/// The model's steps with scratch behind the tensors.
+#[derive(Clone)]
+pub struct HostSteps<'m> {
+    steps: Steps<'m>,
+    scratch: u32,
+}
+
+impl<'m> Iterator for HostSteps<'m> {
+    type Item = StepInfo<'m>;
+
+    fn next(&mut self) -> Option<StepInfo<'m>> {
+        self.steps.next().map(|step| StepInfo { scratch_at: self.scratch, ..step })
+    }
+}
+
+impl Tensors for Host<'_> {
+    fn tensor(&self, id: u16) -> Option<TensorInfo> {
+        self.tensors.get(usize::from(id)).copied()
+    }
+
+    fn name(&self, tensor: &TensorInfo) -> &str {
+        self.model.name(tensor)
+    }
+}
+
+impl<'m> Program<'m> for Host<'m> {
+    const ROW_BY_ROW: bool = false;
+    const LOCKSTEP: bool = false;
+
+    type Step = StepInfo<'m>;
+    type Steps = HostSteps<'m>;
+
+    fn steps(&self) -> HostSteps<'m> {
+        HostSteps { steps: self.model.steps(), scratch: self.scratch as u32 }
+    }
+
+    fn arena_bytes(&self) -> usize {
+        self.arena
+    }
+
+    fn inputs(&self) -> u16 {
+        Program::inputs(self.model)
+    }
+
+    fn states(&self) -> impl Iterator<Item = State> {
+        self.model.states()
+    }
+
+    fn outputs(&self) -> Ids<'m> {
+        Program::outputs(self.model)
+    }
+
+    fn groups(&self) -> Groups<'m> {
+        Groups::default()
+    }
+
+    fn constants(&self) -> &'m [u8] {
+        Program::constants(self.model)
+    }
+
+    fn columns(&self) -> &'static Columns {
+        Program::columns(self.model)
+    }
+
+    fn compute(&self, step: &StepInfo<'_>, y: &TensorInfo, arena: &mut [u8]) -> bool {
+        let Some(layer) = self.layers.get(usize::from(step.index)).and_then(Option::as_ref) else {
+            return false;
+        };
+        let inputs: heapless::Vec<TensorInfo, 2> =
+            step.inputs.iter().filter_map(|id| self.tensor(id)).take(2).collect();
+        let Some((before, rest)) = arena.split_at_mut_checked(y.range().start) else { return false };
+        let Some((output, behind)) = rest.split_at_mut_checked(y.bytes()) else { return false };
+        // Inputs lie before the output or behind it, or they are constants.
+        let bytes = |x: &TensorInfo| match x.range() {
+            range if x.constant => self.constants().get(range),
+            range if range.end <= y.range().start => before.get(range),
+            range => {
+                let skipped = y.range().end;
+                behind.get(range.start.checked_sub(skipped)?..range.end.checked_sub(skipped)?)
+            }
+        };
+        let mut views = heapless::Vec::<View<'_>, 2>::new();
+        for x in &inputs {
+            let Some(bytes) = bytes(x) else { return false };
+            // Two inputs at most: see above.
+            let _ = views.push(View { shape: x.shape, quant: x.quant, bytes: Some(bytes) });
+        }
+        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: output };
+        layer.run(
+            Io { x: &views, y, states: Default::default(), scratch: &mut [], constants: self.constants() },
+            &self.threads,
+        );
+        true
+    }
+}
