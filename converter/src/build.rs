@@ -13,10 +13,8 @@ use crate::error::{Error, Result};
 /// error ends the build, with the cause and the remedy.
 ///
 /// ```no_run
-/// // build.rs, with mote-converter among the [build-dependencies]
-/// fn main() {
-///     mote_converter::build::convert(["nets/kws.onnx", "--calib", "nets/kws_samples.npz", "--labels", "nets/words.txt"]);
-/// }
+/// // In the main function of build.rs, with mote-converter among the [build-dependencies].
+/// mote_converter::build::convert(["nets/kws.onnx", "--calib", "nets/kws_samples.npz", "--labels", "nets/words.txt"]);
 /// ```
 ///
 /// In the program, `include_model!(pub Kws = "$OUT_DIR/kws.mote")`.

@@ -84,8 +84,8 @@ fn lstm(seed: u64, [batch, time, inputs, units]: [usize; 4], (time_major, clip):
     }
     operands.extend([-1; 3]);
     let mut biases = Vec::new();
-    for gate in 0..4 {
-        let (scale, values) = (weights[gate].0 * x.0, random.ints(units, 6000));
+    for (scale, _) in weights.iter().take(4) {
+        let (scale, values) = (scale * x.0, random.ints(units, 6000));
         operands.push(m.bias(&values, &[scale]));
         biases.push((scale, values));
     }

@@ -192,7 +192,7 @@ fn a_new_session_starts_again() {
 #[test]
 fn what_is_refused() {
     let refused = |m: &Model, words: &[&str]| {
-        let text = convert(&m.bytes()).err().expect("a refusal").to_string();
+        let text = convert(&m.bytes()).map(|_| ()).expect_err("a refusal").to_string();
         words.iter().for_each(|word| assert!(text.contains(word), "{word}: {text}"));
     };
     let mut m = Model::default();
