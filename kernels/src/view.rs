@@ -9,7 +9,7 @@ use crate::quant::{Channels, Output};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct View<'a> {
     /// Dimensions.
-    pub shape: Shape,
+    pub shape: &'a Shape,
     /// Scale and zero point.
     pub quant: Quant,
     /// The bytes, or `None` when they are those of the output (an in-place step) or of a state that the step changes.
@@ -21,7 +21,7 @@ pub struct View<'a> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ViewMut<'a> {
     /// Dimensions.
-    pub shape: Shape,
+    pub shape: &'a Shape,
     /// Scale and zero point.
     pub quant: Quant,
     /// The bytes.

@@ -1,6 +1,7 @@
 //! Splits the arena into what one call of a kernel reads, writes and scribbles on. A step is one call, or a call per band
 //! of rows where its output runs into its input, or one of a group that makes a few rows of each step in turn.
 
+use core::borrow::Borrow;
 use core::ops::Range;
 
 use heapless::Vec;
@@ -12,8 +13,9 @@ use crate::program::Program;
 
 /// Runs one step. The model's check has proven that the buffers exist and lie apart.
 ///
-/// Most steps read one or two tensors; they do without the stack that the widest concatenation needs. An included model
-/// whose steps all read one does without the stack and the code for two.
+/// Most steps read one tensor; they do without the stack that several need. An included model whose steps all read one
+/// does without the code for more.
+#[inline]
 pub(crate) fn run<'m, P: Program<'m>>(
     kernels: &Kernels,
     model: &P,
@@ -23,13 +25,12 @@ pub(crate) fn run<'m, P: Program<'m>>(
 ) {
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
-        0 | 1 if P::ROW_BY_ROW => {
-            let Some(x) = step.inputs.get(0).and_then(|id| model.tensor(id)) else { return };
-            if P::MOST_INPUTS < 2 { memory.bands::<1>(&x, y) } else { memory.bands::<2>(&x, y) }
+        0 | 1 => {
+            let Some(x) = step.inputs.get(0).and_then(|id| model.info(id)) else { return };
+            if P::ROW_BY_ROW { memory.bands(x.borrow(), y) } else { memory.one(&step.op, x.borrow(), y) }
         }
-        _ if P::MOST_INPUTS < 2 => inputs::<1>(model, memory, &step.op, y, |_, x| Some(x)),
-        0..=2 => inputs::<2>(model, memory, &step.op, y, |_, x| Some(x)),
-        _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &step.op, y, |_, x| Some(x)),
+        2 if P::MOST_INPUTS > 1 => inputs::<_, 2>(memory, &step.op, y, |id| model.info(id)),
+        _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &step.op, y, |id| model.info(id)),
         _ => {}
     }
 }
@@ -49,12 +50,15 @@ pub(crate) fn rows<'m, P: Program<'m>>(
     let height = x.map_or(1, |x| x.height);
     let mut op = step.op;
     op.keep_rows(&rows.window, &rows.range, height);
-    let part = |id, x| rows.progress.input(id, &x, &rows.window, &rows.range);
+    let part = |id| rows.progress.input(id, &model.tensor(id)?, &rows.window, &rows.range);
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
-        _ if P::MOST_INPUTS < 2 => inputs::<1>(model, memory, &op, &growth.part, part),
-        0..=2 => inputs::<2>(model, memory, &op, &growth.part, part),
-        _ if P::MOST_INPUTS > 2 => inputs::<MAX_INPUTS>(model, memory, &op, &growth.part, part),
+        0 | 1 => {
+            let Some(x) = step.inputs.get(0).and_then(part) else { return };
+            memory.one(&op, &x, &growth.part);
+        }
+        2 if P::MOST_INPUTS > 1 => inputs::<_, 2>(memory, &op, &growth.part, part),
+        _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &op, &growth.part, part),
         _ => {}
     }
 }
@@ -95,18 +99,31 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// Calls the kernel of a step of at most `N` inputs on `part`s of them.
+/// Calls the kernel of a step of several inputs, at most `N`, on these tensors or parts of tensors.
 #[inline(never)]
-fn inputs<'m, const N: usize>(
-    model: &impl Program<'m>,
+fn inputs<T: Borrow<TensorInfo>, const N: usize>(
     memory: &mut Memory<'_>,
     op: &Op,
     y: &TensorInfo,
-    part: impl Fn(u16, TensorInfo) -> Option<TensorInfo>,
+    tensor: impl Fn(u16) -> Option<T>,
 ) {
-    let ids = memory.step.inputs.iter();
-    let inputs: Vec<TensorInfo, N> = ids.filter_map(|id| part(id, model.tensor(id)?)).take(N).collect();
-    memory.call::<N>(op, &inputs, y);
+    let tensors: Vec<T, N> = memory.step.inputs.iter().filter_map(tensor).take(N).collect();
+    if op.updates() > 0 {
+        return memory.update(op, &tensors, y);
+    }
+    let (out, constants) = (y.range(), memory.constants);
+    let Some(parts) = Parts::new(memory.arena, &out, memory.scratch()) else { return };
+    let views = tensors.iter().map(|x| {
+        let x = x.borrow();
+        let same = !x.constant && x.range() == out;
+        let bytes = if x.constant { constants.get(x.range()) } else { parts.read(x.range()) };
+        View { shape: &x.shape, quant: x.quant, bytes: (!same).then_some(bytes.unwrap_or(&[])) }
+    });
+    let views: Vec<View<'_>, N> = views.collect();
+    let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: parts.y };
+    memory
+        .kernels
+        .run(op, Io { x: &views, y, states: Default::default(), scratch: parts.scratch, constants });
 }
 
 /// What the calls of one step's kernel share.
@@ -120,74 +137,80 @@ struct Memory<'s> {
 impl<'s> Memory<'s> {
     /// Runs a step of one input, which may die row by row under the output.
     #[inline(never)]
-    fn bands<const N: usize>(&mut self, x: &TensorInfo, y: &TensorInfo) {
-        let op: &'s Op = &self.step.op;
-        let Some((bands, image)) = Bands::new(op, x, y).zip(x.image()) else {
-            return self.call::<N>(op, core::slice::from_ref(x), y);
-        };
-        let window = *bands.window();
-        let (mut op, mut input, mut output) = (*op, *x, *y);
-        for rows in bands {
-            let reads = window.reads(&rows, image.height);
-            op.keep_rows(&window, &rows, image.height);
-            input.keep_rows(x, &reads);
-            output.keep_rows(y, &rows);
-            self.call::<N>(&op, core::slice::from_ref(&input), &output);
+    fn bands(&mut self, x: &TensorInfo, y: &TensorInfo) {
+        let (mut op, mut input, mut output) = (self.step.op, *x, *y);
+        let mut bands = Bands::new(&op, x, y).zip(x.image());
+        loop {
+            if let Some((bands, image)) = &mut bands {
+                let Some(rows) = bands.next() else { return };
+                let window = bands.window();
+                op.keep_rows(window, &rows, image.height);
+                input.keep_rows(x, &window.reads(&rows, image.height));
+                output.keep_rows(y, &rows);
+            }
+            // One place that calls: a second one would take stack of its own.
+            self.one(&op, &input, &output);
+            if bands.is_none() {
+                return;
+            }
         }
     }
 
-    /// Calls the kernel on these tensors, at most `N` inputs, or on parts of tensors.
+    /// Calls the kernel of a step of one input on it, or on parts of tensors.
+    #[inline(always)]
+    fn one(&mut self, op: &Op, x: &TensorInfo, y: &TensorInfo) {
+        let (kernels, constants) = (self.kernels, self.constants);
+        let Some(Apart { x: bytes, y: out, scratch }) = self.apart(x, y) else { return };
+        let x = View { shape: &x.shape, quant: x.quant, bytes };
+        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out };
+        kernels.run(op, Io { x: &[x], y, states: Default::default(), scratch, constants });
+    }
+
+    /// The bytes of a call. Not inlined: what it takes to find them would lie on the stack while the kernel runs.
     #[inline(never)]
-    fn call<const N: usize>(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
-        if op.updates() > 0 {
-            return self.update(op, inputs, y);
-        }
-        let (out, constants) = (y.range(), self.constants);
-        let Some(Parts { y: bytes, scratch, rest }) = Parts::new(self.arena, &out, self.scratch()) else {
-            return;
-        };
-        let view = |x: &TensorInfo| {
-            let range = x.range();
-            let bytes = if x.constant {
-                constants.get(range)
-            } else if range == out {
-                return View { shape: x.shape, quant: x.quant, bytes: None };
-            } else {
-                rest.iter().find_map(|(at, part)| {
-                    part.get(range.start.checked_sub(*at)?..range.end.checked_sub(*at)?)
-                })
-            };
-            View { shape: x.shape, quant: x.quant, bytes: bytes.or(Some(&[])) }
-        };
-        let views: Vec<View<'_>, N> = inputs.iter().map(view).collect();
-        let y = ViewMut { shape: y.shape, quant: y.quant, bytes };
-        self.kernels.run(op, Io { x: &views, y, states: Default::default(), scratch, constants });
+    fn apart(&mut self, x: &TensorInfo, y: &TensorInfo) -> Option<Apart<'_>> {
+        let (from, to) = (x.range(), y.range());
+        let same = !x.constant && from == to;
+        let read = if x.constant || same { 0..0 } else { from.clone() };
+        let scratch = self.scratch();
+        let [bytes, y, scratch] = self.arena.get_disjoint_mut([read, to, scratch]).ok()?;
+        let bytes = if x.constant { self.constants.get(from)? } else { bytes };
+        Some(Apart { x: (!same).then_some(bytes), y, scratch })
     }
 
     /// Calls the kernel of an operator that changes the states behind its first input, one or two.
     #[inline(never)]
-    fn update(&mut self, op: &Op, inputs: &[TensorInfo], y: &TensorInfo) {
+    fn update(&mut self, op: &Op, inputs: &[impl Borrow<TensorInfo>], y: &TensorInfo) {
         let (scratch, constants) = (self.scratch(), self.constants);
-        let arena = |i: usize| inputs.get(i).filter(|x| !x.constant).map_or(0..0, TensorInfo::range);
-        let Some(first) = inputs.first() else { return };
+        let tensor = |i: usize| inputs.get(i).map(Borrow::borrow);
+        let arena = |i: usize| tensor(i).filter(|x| !x.constant).map_or(0..0, TensorInfo::range);
+        let Some(first) = tensor(0) else { return };
         let ranges = [arena(0), arena(1), arena(2), y.range(), scratch];
         let Ok([x, one, two, out, scratch]) = self.arena.get_disjoint_mut(ranges) else { return };
         let x = if first.constant { constants.get(first.range()).unwrap_or(&[]) } else { x };
         let view = |i: usize| {
-            let tensor = inputs.get(i).unwrap_or(first);
-            View { shape: tensor.shape, quant: tensor.quant, bytes: (i == 0).then_some(x) }
+            let tensor = tensor(i).unwrap_or(first);
+            View { shape: &tensor.shape, quant: tensor.quant, bytes: (i == 0).then_some(x) }
         };
         let views = [view(0), view(1), view(2)];
-        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: out };
+        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out };
         let x = views.get(..inputs.len()).unwrap_or(&views);
         self.kernels.run(op, Io { x, y, states: [one, two], scratch, constants });
     }
 
-    /// Where the step scribbles.
+    /// Where the step scribbles. Scratch of no length lies nowhere.
     fn scratch(&self) -> Range<usize> {
-        let at = self.step.scratch_at as usize;
-        at..at + self.step.scratch_len as usize
+        let (at, len) = (self.step.scratch_at as usize, self.step.scratch_len as usize);
+        if len == 0 { 0..0 } else { at..at + len }
     }
+}
+
+/// The bytes that a kernel of one input is given.
+struct Apart<'a> {
+    /// `None` when they are the output's.
+    x: Option<&'a [u8]>,
+    y: &'a mut [u8],
+    scratch: &'a mut [u8],
 }
 
 /// The arena, in the parts that a kernel's call may write, and the rest with the places where it lies.
@@ -200,7 +223,6 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// `None` when the two share bytes, or lie outside.
     fn new(arena: &'a mut [u8], y: &Range<usize>, scratch: Range<usize>) -> Option<Self> {
-        // Scratch of no length lies nowhere.
         let scratch = if scratch.is_empty() { y.end..y.end } else { scratch };
         let first = y.start <= scratch.start;
         let (low, high) = if first { (y, &scratch) } else { (&scratch, y) };
@@ -211,5 +233,12 @@ impl<'a> Parts<'a> {
         let rest: [(usize, &[u8]); 3] = [(0, before), (low.end, between), (high.end, behind)];
         let (y, scratch) = if first { (one, other) } else { (other, one) };
         Some(Self { y, scratch, rest })
+    }
+
+    /// Bytes that are not written.
+    fn read(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        self.rest
+            .iter()
+            .find_map(|(at, part)| part.get(range.start.checked_sub(*at)?..range.end.checked_sub(*at)?))
     }
 }

@@ -46,9 +46,9 @@ impl<'m> Host<'m> {
         let pack = |step: StepInfo<'m>| {
             let inputs = step.inputs.iter().filter_map(|id| tensors.get(usize::from(id)));
             let views: Vec<_> =
-                inputs.map(|x| View { shape: x.shape, quant: x.quant, bytes: None }).collect();
+                inputs.map(|x| View { shape: &x.shape, quant: x.quant, bytes: None }).collect();
             let y = tensors.get(usize::from(step.output))?;
-            let y = ViewMut { shape: y.shape, quant: y.quant, bytes: &mut [] };
+            let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut [] };
             let io = Io {
                 x: &views,
                 y,
@@ -164,6 +164,11 @@ impl<'m> Program<'m> for Host<'m> {
 
     type Step = StepInfo<'m>;
     type Steps = HostSteps<'m>;
+    type Tensor = TensorInfo;
+
+    fn info(&self, id: u16) -> Option<TensorInfo> {
+        self.tensor(id)
+    }
 
     fn steps(&self) -> HostSteps<'m> {
         HostSteps { steps: self.model.steps(), scratch: self.scratch as u32 }
@@ -218,9 +223,9 @@ impl<'m> Program<'m> for Host<'m> {
         for x in &inputs {
             let Some(bytes) = bytes(x) else { return false };
             // Two inputs at most: see above.
-            let _ = views.push(View { shape: x.shape, quant: x.quant, bytes: Some(bytes) });
+            let _ = views.push(View { shape: &x.shape, quant: x.quant, bytes: Some(bytes) });
         }
-        let y = ViewMut { shape: y.shape, quant: y.quant, bytes: output };
+        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: output };
         layer.run(
             Io { x: &views, y, states: Default::default(), scratch: &mut [], constants: self.constants() },
             &self.threads,

@@ -81,7 +81,7 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Tensors
     for Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
 {
     fn tensor(&self, id: u16) -> Option<TensorInfo> {
-        self.tensors.get(usize::from(id)).copied()
+        self.info(id).copied()
     }
 
     fn name(&self, _: &TensorInfo) -> &str {
@@ -98,6 +98,11 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Program<
 
     type Steps = core::slice::Iter<'static, StepInfo<'static>>;
     type Step = &'static StepInfo<'static>;
+    type Tensor = &'static TensorInfo;
+
+    fn info(&self, id: u16) -> Option<&'static TensorInfo> {
+        self.tensors.get(usize::from(id))
+    }
 
     fn steps(&self) -> Self::Steps {
         self.steps.iter()

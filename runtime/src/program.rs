@@ -34,6 +34,12 @@ pub trait Program<'m>: Tensors {
     /// A step, or where it lies.
     type Step: Borrow<StepInfo<'m>>;
 
+    /// A tensor, or where it lies.
+    type Tensor: Borrow<TensorInfo>;
+
+    /// As [`Tensors::tensor`], without a copy of what lies somewhere.
+    fn info(&self, id: u16) -> Option<Self::Tensor>;
+
     /// From the first step on.
     fn steps(&self) -> Self::Steps;
 
@@ -88,6 +94,11 @@ impl Tensors for Model<'_> {
 impl<'m> Program<'m> for Model<'m> {
     type Steps = Steps<'m>;
     type Step = StepInfo<'m>;
+    type Tensor = TensorInfo;
+
+    fn info(&self, id: u16) -> Option<TensorInfo> {
+        self.tensor(id)
+    }
 
     fn steps(&self) -> Steps<'m> {
         self.format().steps()

@@ -194,13 +194,14 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     }
 
     /// A step that runs by itself.
-    #[inline(never)]
+    #[inline]
     fn whole(&mut self, info: &StepInfo<'m>, hook: &mut impl Hook) -> Option<()> {
         let (model, kernels) = (self.model, self.kernels);
-        let y = model.tensor(info.output)?;
+        let y = model.info(info.output)?;
+        let y = y.borrow();
         hook.before(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
-        if !model.compute(info, &y, self.arena) {
-            bind::run(kernels, model, info, &y, self.arena);
+        if !model.compute(info, y, self.arena) {
+            bind::run(kernels, model, info, y, self.arena);
         }
         hook.after(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
         Some(())
@@ -210,10 +211,11 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     #[inline(never)]
     fn rows(&mut self, info: &StepInfo<'m>, call: Call, hook: &mut impl Hook) -> Option<()> {
         let (model, kernels) = (self.model, self.kernels);
-        let y = model.tensor(info.output)?;
+        let y = model.info(info.output)?;
+        let y = y.borrow();
         let rows = Rows::new(model, info, call, &self.cursor.progress)?;
-        let growth = rows.grow(&y)?;
-        let (part, offset) = (growth.part, rows.offset(&y));
+        let growth = rows.grow(y)?;
+        let (part, offset) = (&growth.part, rows.offset(y));
         hook.before(&Step { model, info, y, part, offset, arena: self.arena, kernels });
         bind::rows(kernels, model, info, &rows, &growth, self.arena);
         hook.after(&Step { model, info, y, part, offset, arena: self.arena, kernels });

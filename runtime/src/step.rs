@@ -10,9 +10,9 @@ use crate::tensor::Tensor;
 pub struct Step<'s> {
     pub(crate) model: &'s dyn Tensors,
     pub(crate) info: &'s StepInfo<'s>,
-    pub(crate) y: TensorInfo,
+    pub(crate) y: &'s TensorInfo,
     /// The rows that this call makes, or all of it.
-    pub(crate) part: TensorInfo,
+    pub(crate) part: &'s TensorInfo,
     /// Bytes of the output that were there before.
     pub(crate) offset: usize,
     pub(crate) arena: &'s [u8],
@@ -32,7 +32,7 @@ impl<'s> Step<'s> {
 
     /// The name of the tensor that it writes.
     pub fn name(&self) -> &'s str {
-        self.model.name(&self.y)
+        self.model.name(self.y)
     }
 
     /// The instruction set that it runs on.
@@ -53,7 +53,7 @@ impl<'s> Step<'s> {
     /// What it writes; the values are there once it has run. A step that runs in lockstep with others writes some rows
     /// of its tensor at a time, and is heard of each time.
     pub fn output(&self) -> Tensor<'_> {
-        Tensor::in_arena(self.part, self.arena)
+        Tensor::in_arena(*self.part, self.arena)
     }
 
     /// Where in its tensor that lies, in bytes from the start.
