@@ -179,6 +179,14 @@ pub fn block_bytes(len: usize, count: usize) -> usize {
     2 * len.next_multiple_of(4) * count + 3
 }
 
+/// Runs `f` in a stack frame of its own: what one way of computing keeps there does not count while another one runs.
+/// On x86-64, where the stack is long, `f` stays part of its caller, whose instruction set it needs.
+#[cfg_attr(target_arch = "x86_64", inline(always))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+pub(crate) fn own_frame(f: impl FnOnce()) {
+    f();
+}
+
 /// The micro-kernels. A value of the type proves that its instructions exist. The provided methods are exact on
 /// every machine; a set overrides those that it can do faster, with the same bits.
 pub trait Isa: Copy {

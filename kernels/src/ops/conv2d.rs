@@ -4,7 +4,7 @@
 use mote_format::{Conv2d, Shape};
 
 use super::window::Window;
-use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes};
+use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes, own_frame};
 use crate::view::Io;
 
 fn window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
@@ -52,6 +52,25 @@ fn taps(p: &Conv2d, cin: usize) -> impl Iterator<Item = (usize, usize, usize)> {
 
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
+    if p.groups == 1 && window(p, io.x[0].nhwc()).is_pointwise() {
+        own_frame(|| pointwise(isa, p, &mut io));
+    } else {
+        own_frame(|| patches(isa, p, &mut io));
+    }
+}
+
+/// The image as a matrix.
+#[inline(always)]
+fn pointwise<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
+    let (k, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
+    let layer = Layer::new(io.i8s(p.weights), k, io.channels(p.bias, &p.requant), cout);
+    let x = Rows { data: io.x[0].i8s(), stride: k, count: io.x[0].shape.elements() / k, len: k };
+    isa.matrix(x, &layer, bytemuck::cast_slice_mut(&mut *io.scratch), io.y.i8s());
+}
+
+/// Block after block of patches.
+#[inline(always)]
+fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
     let (window, groups) = (window(p, xd), usize::from(p.groups));
@@ -61,10 +80,6 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
     for g in 0..groups {
         let (w, y) = (&w[g * cout * k..(g + 1) * cout * k], &mut io.y.i8s()[g * cout..]);
         let layer = Layer::new(w, k, channels.part(g * cout, cout), yd[3]);
-        if window.is_pointwise() && groups == 1 {
-            let x = Rows { data: x, stride: k, count: xd[0] * xd[1] * xd[2], len: k };
-            return isa.matrix(x, &layer, scratch, y);
-        }
         let mut at = Position { image: x, oy: 0, ox: 0 };
         let (mut m, pixels) = (0, yd[0] * yd[1] * yd[2]);
         while m < pixels {

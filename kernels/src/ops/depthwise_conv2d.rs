@@ -4,7 +4,7 @@
 use mote_format::{DepthwiseConv2d, Shape};
 
 use super::window::Window;
-use crate::isa::{BLOCK, Isa, Slide, Taps, slide_bytes};
+use crate::isa::{BLOCK, Isa, Slide, Taps, own_frame, slide_bytes};
 use crate::view::Io;
 
 fn window(p: &DepthwiseConv2d, [_, h, w, c]: [usize; 4]) -> Window {
@@ -40,32 +40,49 @@ pub(crate) fn naive(p: &DepthwiseConv2d, mut io: Io<'_>) {
 
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &DepthwiseConv2d, mut io: Io<'_>) {
+    let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
+    let slides = I::SLIDES.is_some_and(|least| cout >= least);
+    if slides && cin == cout && p.dilation.w == 1 {
+        own_frame(|| slide(isa, p, &mut io));
+    } else {
+        own_frame(|| pixels(isa, p, &mut io));
+    }
+}
+
+/// A sliding window over each image.
+#[inline(always)]
+fn slide<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
+    let ([_, h, w, c], [_, rows, cols, _]) = (io.x[0].nhwc(), io.y.nhwc());
+    let mut slide = Slide {
+        x: &[],
+        w: io.i8s(p.weights),
+        scaling: io.channels(p.bias, &p.requant),
+        channels: c,
+        image: [h, w],
+        output: [rows, cols],
+        kernel: [p.kh.into(), p.kw.into()],
+        stride: [p.stride.h.into(), p.stride.w.into()],
+        dilation: p.dilation.h.into(),
+        pads: [p.pads.top.into(), p.pads.left.into()],
+        zero: io.x[0].quant.zero as i8,
+    };
+    let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
+    let outputs = io.y.bytes.chunks_exact_mut(rows * cols * c);
+    for (y, x) in outputs.zip(io.x[0].i8s().chunks_exact(h * w * c)) {
+        slide.x = x;
+        isa.slide(&slide, scratch, bytemuck::cast_slice_mut(y));
+    }
+}
+
+/// Window after window.
+#[inline(always)]
+fn pixels<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
     let (window, zero) = (window(p, xd), io.x[0].quant.zero as i8);
     let (cin, cout) = (xd[3], yd[3]);
     let taps = usize::from(p.kh) * usize::from(p.kw);
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
-    if cin == cout && window.dilation[1] == 1 && I::SLIDES.is_some_and(|least| cout >= least) {
-        let (image, output) = (xd[1] * xd[2] * cin, yd[1] * yd[2] * cout);
-        for (y, x) in io.y.i8s().chunks_exact_mut(output).zip(x.chunks_exact(image)) {
-            let slide = Slide {
-                x,
-                w,
-                scaling: channels,
-                channels: cin,
-                image: [xd[1], xd[2]],
-                output: [yd[1], yd[2]],
-                kernel: window.kernel,
-                stride: window.stride,
-                dilation: window.dilation[0],
-                pads: window.pads,
-                zero,
-            };
-            isa.slide(&slide, scratch, y);
-        }
-        return;
-    }
     let (patches, many) = (scratch, cout / cin);
     let mut pixels = io.y.i8s().chunks_exact_mut(cout);
     for (n, oy, ox) in

@@ -56,6 +56,7 @@ pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
 }
 
 /// Values that are no whole fours.
+#[inline(never)]
 fn singles(block: &Block<'_>, base: *mut i8, (i, at): (usize, usize), x: &[i8]) {
     for (k, &x) in x.iter().enumerate() {
         // SAFETY: the values lie in the patch, so the half word lies in the block, and is aligned.
@@ -215,29 +216,41 @@ pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     if block.count != patches || y.len() < (patches - 1) * layer.stride + count {
         return;
     }
+    if !layer.plain {
+        return mixed(block, layer, y);
+    }
+    let Some(mut product) = (Call { layer, from: 0, count, k: 0 }).product(block) else { return };
+    // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
+    unsafe { outputs(patches, &mut product, y, count) };
+    for i in 0..patches {
+        hold(&layer.channels.output, &mut y[i * layer.stride..][..count]);
+    }
+}
+
+/// As [`product`], where some channels are not plain: by way of raw sums.
+#[inline(never)]
+fn mixed(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     let mut n = 0;
-    while n < count {
-        let plain = |n: usize| layer.plain || layer.channels.part(n, 1).is_plain();
-        let len = (n..count).take_while(|&n| plain(n)).count();
-        let part = layer.channels.part(n, len.max(1));
-        let call_of = Call { layer, from: n, count: len.max(1), k: 0 };
-        let Some(mut product) = call_of.product(block) else { return };
+    while n < layer.w.count {
+        let plain = |&n: &usize| layer.channels.part(n, 1).is_plain();
+        let len = (n..layer.w.count).take_while(plain).count();
         if len > 0 {
-            // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
-            unsafe { outputs(patches, &mut product, &mut y[n..], len) };
-        } else {
-            let mut sums = [0i32; PATCHES];
-            product.bias = &raw const ZERO;
-            // SAFETY: as above; raw sums of one row are as many as there are patches.
-            unsafe { raw(patches, &mut product, &mut sums[..patches]) };
-            for (i, &sum) in sums[..patches].iter().enumerate() {
-                requantize(&[sum], &part, &mut y[i * layer.stride + n..][..1]);
-            }
+            let (w, channels) = (Rows { count: len, ..layer.w.from(n) }, layer.channels.part(n, len));
+            product(block, &Layer { w, channels, plain: true, stride: layer.stride }, &mut y[n..]);
+            n += len;
+            continue;
         }
-        for i in 0..patches {
-            hold(&part.output, &mut y[i * layer.stride + n..][..len]);
+        let Some(mut product) = (Call { layer, from: n, count: 1, k: 0 }).product(block) else { return };
+        let mut sums = [0i32; PATCHES];
+        let sums = &mut sums[..block.count];
+        product.bias = &raw const ZERO;
+        // SAFETY: the views' lengths were checked in `product` and in `Call::product`; raw sums of one row are as many
+        // as there are patches.
+        unsafe { raw(block.count, &mut product, sums) };
+        for (i, &sum) in sums.iter().enumerate() {
+            requantize(&[sum], &layer.channels.part(n, 1), &mut y[i * layer.stride + n..][..1]);
         }
-        n += len.max(1);
+        n += 1;
     }
 }
 
@@ -289,6 +302,7 @@ pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut
 }
 
 /// The layer's outputs for a row that is longer than the scratch: part by part, a few channels at a time.
+#[inline(never)]
 fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let most = (scratch.len().saturating_sub(3) / 2) & !15;
     if most == 0 {

@@ -335,6 +335,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
     }
 
     /// Columns of padding.
+    #[inline(never)]
     fn pad(&self, to: *mut Pair, count: usize) {
         if count > 0 {
             let padding = self.padding.as_ptr();
@@ -344,7 +345,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
     }
 
     /// Unpacks the two rows that the pair of rows of taps reads at output row `oy`, in the channels from `c` on.
-    #[inline(always)]
+    #[inline(never)]
     fn rows(&self, oy: usize, pair: usize, c: usize) {
         if self.inside == 0 {
             return;
@@ -366,6 +367,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
     }
 
     /// Unpacks the weights and parameters of four channels; whether they are plain.
+    #[inline(never)]
     fn unpack(&self, c: usize) -> bool {
         let Slide { w, kernel, channels, scaling, .. } = *self.slide;
         let row = kernel[1] * channels;
@@ -398,6 +400,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
     }
 
     /// A row's outputs by way of raw sums.
+    #[inline(never)]
     fn one_by_one(&self, run: &mut Run, c: usize, y: &mut [i8]) {
         let profile = core::mem::replace(&mut run.profile, 2);
         for i in 0..self.count {
