@@ -129,6 +129,7 @@ impl<'a> Channels<'a> {
     /// Whether a 32-bit way of rounding gives the same bits for every sum: the exponents are those of a reduction by
     /// a moderate factor, and in profile *double* the mantissas are normalised. What such a way drops or saturates
     /// then lies behind the bounds of int8.
+    #[inline(never)]
     pub fn is_plain(&self) -> bool {
         // Normalised mantissas have 01 as their upper bits; exponents from -16 to -1 have 1111.
         let mults = self.mult.iter().fold(0, |bits, m| bits | m ^ 1 << 30);

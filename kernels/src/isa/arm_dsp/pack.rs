@@ -4,7 +4,7 @@
 //! next patch; then come the next four values. A single patch has its words one after the other.
 
 use core::arch::naked_asm;
-use core::ptr::{null, null_mut};
+use core::ptr::{NonNull, null, null_mut};
 
 use super::product::{self, DOUBLE, Product, RAW, SINGLE};
 use crate::isa::{Block, Layer, Rows, block_bytes};
@@ -38,7 +38,9 @@ pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
     let (len, i) = (x.len().min(block.len.saturating_sub(at)), i.min(block.count - 1));
     let head = (at.wrapping_neg() & 3).min(len);
     let fours = (len - head) / 4;
-    singles(block, base, (i, at), &x[..head]);
+    if head > 0 {
+        singles(block, base, (i, at), &x[..head]);
+    }
     if fours > 0 {
         let to = base.wrapping_add(place(block, i, at + head)).cast();
         let from = x[head..].as_ptr();
@@ -52,7 +54,10 @@ pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
             }
         };
     }
-    singles(block, base, (i, at + head + 4 * fours), &x[head + 4 * fours..len]);
+    let done = head + 4 * fours;
+    if done < len {
+        singles(block, base, (i, at + done), &x[done..len]);
+    }
 }
 
 /// Values that are no whole fours.
@@ -173,7 +178,7 @@ impl Call<'_, '_> {
             x_end: x.wrapping_add(unrolled / 4 * words),
             x_fours: if unrolled == block.len { null() } else { x.wrapping_add(block.len / 4 * words) },
             rest: block.len & 3,
-            w: weights.as_ptr(),
+            w: NonNull::from(weights).cast(),
             skip: w.stride - block.len,
             bias: channels.bias[self.from..].as_ptr(),
         })
@@ -219,9 +224,10 @@ pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     if !layer.plain {
         return mixed(block, layer, y);
     }
-    let Some(mut product) = (Call { layer, from: 0, count, k: 0 }).product(block) else { return };
+    let mut product = Call { layer, from: 0, count, k: 0 }.product(block);
+    let Some(product) = &mut product else { return };
     // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
-    unsafe { outputs(patches, &mut product, y, count) };
+    unsafe { outputs(patches, product, y, count) };
     for i in 0..patches {
         hold(&layer.channels.output, &mut y[i * layer.stride..][..count]);
     }
@@ -240,13 +246,14 @@ fn mixed(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
             n += len;
             continue;
         }
-        let Some(mut product) = (Call { layer, from: n, count: 1, k: 0 }).product(block) else { return };
+        let mut product = Call { layer, from: n, count: 1, k: 0 }.product(block);
+        let Some(product) = &mut product else { return };
         let mut sums = [0i32; PATCHES];
         let sums = &mut sums[..block.count];
         product.bias = &raw const ZERO;
         // SAFETY: the views' lengths were checked in `product` and in `Call::product`; raw sums of one row are as many
         // as there are patches.
-        unsafe { raw(block.count, &mut product, sums) };
+        unsafe { raw(block.count, product, sums) };
         for (i, &sum) in sums.iter().enumerate() {
             requantize(&[sum], &layer.channels.part(n, 1), &mut y[i * layer.stride + n..][..1]);
         }
@@ -319,14 +326,15 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
             let k = i * most;
             let mut block = Block { scratch, len: x_part.len(), count: 1 };
             pack(&mut block, 0, 0, x_part);
-            let Some(mut product) = (Call { layer, from, count, k }).product(&mut block) else { return };
+            let mut product = Call { layer, from, count, k }.product(&mut block);
+            let Some(product) = &mut product else { return };
             product.bias = sums.as_ptr();
             // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
             unsafe {
                 if layer.plain && k + x_part.len() == x.len() {
-                    outputs(1, &mut product, &mut y[from..], count);
+                    outputs(1, product, &mut y[from..], count);
                 } else {
-                    raw(1, &mut product, &mut sums[..count]);
+                    raw(1, product, &mut sums[..count]);
                 }
             }
         }

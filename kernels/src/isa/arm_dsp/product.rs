@@ -8,6 +8,7 @@
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
+use core::ptr::NonNull;
 
 /// What the loops work on. Pointers advance from row to row. The loops read the first eight fields together, and the
 /// next three.
@@ -41,7 +42,7 @@ pub(super) struct Product {
     /// Values behind the fours, at most 3. The patches have zeros to four.
     pub(super) rest: usize,
     /// The first row of weights.
-    pub(super) w: *const i8,
+    pub(super) w: NonNull<i8>,
 }
 
 /// Profiles as the loops know them: `profile − exponent` is how far to shift, but for one bit.
