@@ -5,7 +5,7 @@ use core::borrow::Borrow;
 use core::ops::Range;
 
 use heapless::Vec;
-use mote_format::{Bands, Call, Growth, MAX_INPUTS, Op, Progress, RowWindow, StepInfo, TensorInfo};
+use mote_format::{Bands, Call, Growth, MAX_INPUTS, Op, Progress, RowWindow, Shape, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 use mote_kernels::view::{Io, View, ViewMut};
 
@@ -27,16 +27,22 @@ pub(crate) fn run<'m, P: Program<'m>>(
     match step.inputs.len() {
         0 | 1 => {
             let Some(x) = step.inputs.get(0).and_then(|id| model.info(id)) else { return };
-            if P::ROW_BY_ROW { memory.bands(x.borrow(), y) } else { memory.one(&step.op, x.borrow(), y) }
+            if P::ROW_BY_ROW {
+                memory.bands(x.borrow(), y)
+            } else {
+                memory.one(&step.op, x.borrow().into(), y.into())
+            }
         }
-        2 if P::MOST_INPUTS > 1 => inputs::<_, 2>(memory, &step.op, y, |id| model.info(id)),
+        _ if P::MOST_INPUTS < 2 => {}
+        _ if step.op.updates() > 0 => memory.update(y, |id| model.info(id)),
+        2 => inputs::<_, 2>(memory, &step.op, y, |id| model.info(id)),
         _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &step.op, y, |id| model.info(id)),
         _ => {}
     }
 }
 
 /// Makes some rows of one step's output, where the others of its tensor make room.
-#[inline(never)]
+#[inline]
 pub(crate) fn rows<'m, P: Program<'m>>(
     kernels: &Kernels,
     model: &P,
@@ -46,16 +52,16 @@ pub(crate) fn rows<'m, P: Program<'m>>(
     arena: &mut [u8],
 ) {
     arena.copy_within(growth.moved.clone(), growth.to);
-    let x = step.inputs.get(0).and_then(|id| model.tensor(id)?.image());
+    let x = step.inputs.get(0).and_then(|id| model.info(id)?.borrow().image());
     let height = x.map_or(1, |x| x.height);
     let mut op = step.op;
     op.keep_rows(&rows.window, &rows.range, height);
-    let part = |id| rows.progress.input(id, &model.tensor(id)?, &rows.window, &rows.range);
+    let part = |id| rows.progress.input(id, model.info(id)?.borrow(), &rows.window, &rows.range);
     let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
     match step.inputs.len() {
         0 | 1 => {
             let Some(x) = step.inputs.get(0).and_then(part) else { return };
-            memory.one(&op, &x, &growth.part);
+            memory.one(&op, (&x).into(), (&growth.part).into());
         }
         2 if P::MOST_INPUTS > 1 => inputs::<_, 2>(memory, &op, &growth.part, part),
         _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &op, &growth.part, part),
@@ -81,8 +87,8 @@ impl<'s> Rows<'s> {
         let made = progress.made(call.step);
         let (window, range) = (step.op.row_window()?, made..made + call.rows);
         let missing = |id: u16| {
-            let x = model.tensor(id)?;
-            progress.wants(id, &x, &window, &range).filter(|&wanted| wanted > progress.fed)
+            let x = model.info(id)?;
+            progress.wants(id, x.borrow(), &window, &range).filter(|&wanted| wanted > progress.fed)
         };
         let complete = step.inputs.iter().all(|id| missing(id).is_none());
         complete.then_some(Self { window, range, progress })
@@ -108,9 +114,6 @@ fn inputs<T: Borrow<TensorInfo>, const N: usize>(
     tensor: impl Fn(u16) -> Option<T>,
 ) {
     let tensors: Vec<T, N> = memory.step.inputs.iter().filter_map(tensor).take(N).collect();
-    if op.updates() > 0 {
-        return memory.update(op, &tensors, y);
-    }
     let (out, constants) = (y.range(), memory.constants);
     let Some(parts) = Parts::new(memory.arena, &out, memory.scratch()) else { return };
     let views = tensors.iter().map(|x| {
@@ -138,49 +141,48 @@ impl<'s> Memory<'s> {
     /// Runs a step of one input, which may die row by row under the output.
     #[inline(never)]
     fn bands(&mut self, x: &TensorInfo, y: &TensorInfo) {
-        let (mut op, mut input, mut output) = (self.step.op, *x, *y);
-        let mut bands = Bands::new(&op, x, y).zip(x.image());
+        let mut bands = Bands::new(&self.step.op, x, y);
+        let (mut op, mut xs, mut ys) = (self.step.op, x.shape, y.shape);
+        let mut places = (x.range(), y.range());
         loop {
-            if let Some((bands, image)) = &mut bands {
+            if let Some(bands) = &mut bands {
                 let Some(rows) = bands.next() else { return };
-                let window = bands.window();
-                op.keep_rows(window, &rows, image.height);
-                input.keep_rows(x, &window.reads(&rows, image.height));
-                output.keep_rows(y, &rows);
+                places = bands.keep(&rows, &mut op, &mut xs, &mut ys);
             }
             // One place that calls: a second one would take stack of its own.
-            self.one(&op, &input, &output);
+            let x = Part { of: x, shape: &xs, at: places.0.clone() };
+            self.one(&op, x, Part { of: y, shape: &ys, at: places.1.clone() });
             if bands.is_none() {
                 return;
             }
         }
     }
 
-    /// Calls the kernel of a step of one input on it, or on parts of tensors.
+    /// Calls the kernel of a step of one input.
     #[inline(always)]
-    fn one(&mut self, op: &Op, x: &TensorInfo, y: &TensorInfo) {
+    fn one(&mut self, op: &Op, x: Part<'_>, y: Part<'_>) {
         let (kernels, constants) = (self.kernels, self.constants);
-        let Some(Apart { x: bytes, y: out, scratch }) = self.apart(x, y) else { return };
-        let x = View { shape: &x.shape, quant: x.quant, bytes };
-        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out };
+        let Some(Apart { x: bytes, y: out, scratch }) = self.apart(x.of.constant, x.at, y.at) else { return };
+        let x = View { shape: x.shape, quant: x.of.quant, bytes };
+        let y = ViewMut { shape: y.shape, quant: y.of.quant, bytes: out };
         kernels.run(op, Io { x: &[x], y, states: Default::default(), scratch, constants });
     }
 
     /// The bytes of a call. Not inlined: what it takes to find them would lie on the stack while the kernel runs.
     #[inline(never)]
-    fn apart(&mut self, x: &TensorInfo, y: &TensorInfo) -> Option<Apart<'_>> {
-        let (from, to) = (x.range(), y.range());
-        let same = !x.constant && from == to;
-        let read = if x.constant || same { 0..0 } else { from.clone() };
+    fn apart(&mut self, constant: bool, from: Range<usize>, to: Range<usize>) -> Option<Apart<'_>> {
+        let same = !constant && from == to;
+        let read = if constant || same { 0..0 } else { from.clone() };
         let scratch = self.scratch();
         let [bytes, y, scratch] = self.arena.get_disjoint_mut([read, to, scratch]).ok()?;
-        let bytes = if x.constant { self.constants.get(from)? } else { bytes };
+        let bytes = if constant { self.constants.get(from)? } else { bytes };
         Some(Apart { x: (!same).then_some(bytes), y, scratch })
     }
 
     /// Calls the kernel of an operator that changes the states behind its first input, one or two.
     #[inline(never)]
-    fn update(&mut self, op: &Op, inputs: &[impl Borrow<TensorInfo>], y: &TensorInfo) {
+    fn update<T: Borrow<TensorInfo>>(&mut self, y: &TensorInfo, tensor: impl Fn(u16) -> Option<T>) {
+        let inputs: Vec<T, 3> = self.step.inputs.iter().filter_map(tensor).take(3).collect();
         let (scratch, constants) = (self.scratch(), self.constants);
         let tensor = |i: usize| inputs.get(i).map(Borrow::borrow);
         let arena = |i: usize| tensor(i).filter(|x| !x.constant).map_or(0..0, TensorInfo::range);
@@ -195,13 +197,26 @@ impl<'s> Memory<'s> {
         let views = [view(0), view(1), view(2)];
         let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out };
         let x = views.get(..inputs.len()).unwrap_or(&views);
-        self.kernels.run(op, Io { x, y, states: [one, two], scratch, constants });
+        self.kernels.run(&self.step.op, Io { x, y, states: [one, two], scratch, constants });
     }
 
     /// Where the step scribbles. Scratch of no length lies nowhere.
     fn scratch(&self) -> Range<usize> {
         let (at, len) = (self.step.scratch_at as usize, self.step.scratch_len as usize);
         if len == 0 { 0..0 } else { at..at + len }
+    }
+}
+
+/// Some rows of a tensor, or all of it: their shape, and where they lie.
+struct Part<'t> {
+    of: &'t TensorInfo,
+    shape: &'t Shape,
+    at: Range<usize>,
+}
+
+impl<'t> From<&'t TensorInfo> for Part<'t> {
+    fn from(of: &'t TensorInfo) -> Self {
+        Self { of, shape: &of.shape, at: of.range() }
     }
 }
 

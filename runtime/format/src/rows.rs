@@ -174,9 +174,24 @@ impl Bands {
         }
     }
 
-    /// How the operator walks down its input.
-    pub fn window(&self) -> &RowWindow {
-        &self.window
+    /// Makes the operator, its input's shape and its output's those for output rows `rows` alone; gives the bytes of
+    /// the arena that are read and that are written.
+    pub fn keep(
+        &self,
+        rows: &Range<usize>,
+        op: &mut Op,
+        x: &mut Shape,
+        y: &mut Shape,
+    ) -> (Range<usize>, Range<usize>) {
+        let bytes = |(at, image): (usize, Image), rows: &Range<usize>| {
+            at + rows.start * image.row..at + rows.end * image.row
+        };
+        let height = self.x.1.height;
+        let reads = self.window.reads(rows, height);
+        op.keep_rows(&self.window, rows, height);
+        x.set_height(reads.len());
+        y.set_height(rows.len());
+        (bytes(self.x, &reads), bytes(self.y, rows))
     }
 }
 

@@ -104,7 +104,7 @@ impl Shape {
     }
 
     /// The same with another second dimension: a part of the rows of an image.
-    fn set_height(&mut self, height: usize) {
+    pub(crate) fn set_height(&mut self, height: usize) {
         self.dims[1] = height as u32;
     }
 
@@ -182,15 +182,9 @@ impl TensorInfo {
 
     /// Some rows of an image as a tensor of its own.
     pub fn rows(mut self, rows: &core::ops::Range<usize>) -> Self {
-        let whole = self;
-        self.keep_rows(&whole, rows);
-        self
-    }
-
-    /// Becomes some rows of `whole`, of which it has been other rows before.
-    pub fn keep_rows(&mut self, whole: &Self, rows: &core::ops::Range<usize>) {
-        self.offset = whole.offset + whole.image().map_or(0, |image| rows.start * image.row) as u32;
+        self.offset += self.image().map_or(0, |image| rows.start * image.row) as u32;
         self.shape.set_height(rows.len());
+        self
     }
 
     /// Whether its value is needed at `time`.
