@@ -28,10 +28,10 @@ pub(crate) fn naive(p: &Concat, mut io: Io<'_>) {
 pub(crate) fn run<I: Isa>(_: I, p: &Concat, mut io: Io<'_>) {
     let axis = usize::from(p.axis);
     let run = |shape: &Shape| shape.dims()[axis..].iter().map(|&d| d as usize).product::<usize>();
-    let total = run(&io.y.shape);
+    let total = run(io.y.shape);
     let mut start = 0;
     for x in io.x {
-        let own = run(&x.shape);
+        let own = run(x.shape);
         for (x, y) in x.i8s().chunks_exact(own).zip(io.y.i8s().chunks_exact_mut(total)) {
             y[start..start + own].copy_from_slice(x);
         }

@@ -19,7 +19,7 @@ fn strides(shape: &Shape) -> [usize; MAX_RANK] {
 }
 
 pub(crate) fn naive(p: &Transpose, mut io: Io<'_>) {
-    let (ys, x, strides) = (io.y.shape, io.x[0].i8s(), strides(&io.x[0].shape));
+    let (ys, x, strides) = (io.y.shape, io.x[0].i8s(), strides(io.x[0].shape));
     for (i, y) in io.y.i8s().iter_mut().enumerate() {
         let (mut rest, mut from) = (i, 0);
         for d in (0..ys.rank()).rev() {
@@ -33,7 +33,7 @@ pub(crate) fn naive(p: &Transpose, mut io: Io<'_>) {
 /// As an odometer over the output; only the innermost dimension is walked without one.
 #[inline(always)]
 pub(crate) fn run<I: Isa>(_: I, p: &Transpose, mut io: Io<'_>) {
-    let (ys, x, strides) = (io.y.shape, io.x[0].i8s(), strides(&io.x[0].shape));
+    let (ys, x, strides) = (io.y.shape, io.x[0].i8s(), strides(io.x[0].shape));
     let Some(last) = ys.rank().checked_sub(1) else { return io.y.i8s().copy_from_slice(x) };
     let step = |d: usize| strides[usize::from(p.perm[d])];
     let mut at = [0u32; MAX_RANK];
