@@ -139,7 +139,7 @@ struct Memory<'s> {
 
 impl<'s> Memory<'s> {
     /// Runs a step of one input, which may die row by row under the output.
-    #[inline(never)]
+    #[inline]
     fn bands(&mut self, x: &TensorInfo, y: &TensorInfo) {
         let mut bands = Bands::new(&self.step.op, x, y);
         let (mut op, mut xs, mut ys) = (self.step.op, x.shape, y.shape);

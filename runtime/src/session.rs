@@ -194,7 +194,7 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     }
 
     /// A step that runs by itself.
-    #[inline]
+    #[inline(never)]
     fn whole(&mut self, info: &StepInfo<'m>, hook: &mut impl Hook) -> Option<()> {
         let (model, kernels) = (self.model, self.kernels);
         let y = model.info(info.output)?;
