@@ -255,7 +255,7 @@ fn mixed(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
         // as there are patches.
         unsafe { raw(block.count, product, sums) };
         for (i, &sum) in sums.iter().enumerate() {
-            requantize(&[sum], &layer.channels.part(n, 1), &mut y[i * layer.stride + n..][..1]);
+            requantize_from(n, &[sum], &layer.channels, &mut y[i * layer.stride + n..][..1]);
         }
         n += 1;
     }
@@ -278,6 +278,12 @@ pub(super) fn requantize(sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
         let shift = channels.shift.get(i).copied().unwrap_or(0);
         *y = requantize_one(&channels.output, sum.wrapping_add(bias), Scale { mult, shift });
     }
+}
+
+/// As [`requantize`], for the channels from `n` on.
+#[inline(never)]
+fn requantize_from(n: usize, sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
+    requantize(sums, &channels.part(n, sums.len()), y);
 }
 
 /// One sum to int8, in any profile.
@@ -317,10 +323,9 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     }
     for from in (0..layer.w.count).step_by(SUMS) {
         let count = SUMS.min(layer.w.count - from);
-        let part = layer.channels.part(from, count);
         let mut sums = [0i32; SUMS];
         if layer.plain {
-            sums[..count].copy_from_slice(part.bias);
+            sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
         }
         for (i, x_part) in x.chunks(most).enumerate() {
             let k = i * most;
@@ -340,9 +345,9 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
         }
         let y = &mut y[from..from + count];
         if layer.plain {
-            hold(&part.output, y);
+            hold(&layer.channels.output, y);
         } else {
-            requantize(&sums[..count], &part, y);
+            requantize_from(from, &sums[..count], &layer.channels, y);
         }
     }
 }
