@@ -315,7 +315,8 @@ impl<'a, 'b> Stripe<'a, 'b> {
         };
         for c in (0..channels).step_by(4) {
             let c = c.min(channels - 4);
-            let plain = self.unpack(c);
+            self.weights(c);
+            let plain = self.parameters(c);
             for oy in 0..output[0] {
                 let at = (oy * output[1] + self.first) * channels + c;
                 for pair in 0..rows {
@@ -366,10 +367,10 @@ impl<'a, 'b> Stripe<'a, 'b> {
         unsafe { pairs(to, a, b, a_step, b_step, self.inside) };
     }
 
-    /// Unpacks the weights and parameters of four channels; whether they are plain.
+    /// Unpacks the weights of four channels.
     #[inline(never)]
-    fn unpack(&self, c: usize) -> bool {
-        let Slide { w, kernel, channels, scaling, .. } = *self.slide;
+    fn weights(&self, c: usize) {
+        let Slide { w, kernel, channels, .. } = *self.slide;
         let row = kernel[1] * channels;
         for pair in 0..kernel[0].div_ceil(2) {
             let upper = w[2 * pair * row + c..].as_ptr();
@@ -380,6 +381,12 @@ impl<'a, 'b> Stripe<'a, 'b> {
             // SAFETY: weights of `kernel[1]` taps are in each row, with four channels from `c` on; the scratch has room.
             unsafe { pairs(to, upper, lower.0, channels, lower.1, kernel[1]) };
         }
+    }
+
+    /// Unpacks the parameters of four channels; whether they are plain.
+    #[inline(never)]
+    fn parameters(&self, c: usize) -> bool {
+        let scaling = &self.slide.scaling;
         // SAFETY: the scratch has room for the parameters, from its first aligned word on; any bytes are integers.
         let parameters = unsafe { &mut *self.places.parameters };
         let plain = self.plain || scaling.part(c, 4).is_plain();
