@@ -6,7 +6,7 @@ use crate::isa::{Isa, Layer, Rows, block_bytes};
 use crate::view::Io;
 
 /// Values of the input that are widened to words at a time; to 16 bits twice as many.
-const PART: usize = 128;
+const PART: usize = 64;
 
 pub(crate) fn scratch(_: &FullyConnected, x: &Shape, _: &Shape) -> usize {
     block_bytes(2 * x.channels().min(PART), 1)
