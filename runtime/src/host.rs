@@ -21,7 +21,7 @@ const LINE: usize = 64;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use mote_runtime::{Host, Kernels, Model, Session};
 /// let bytes = mote_runtime::Aligned(*b"a model");
-/// let model = Model::new(&bytes.0)?;
+/// let model = Model::new_checked(&bytes.0)?;
 /// let host = Host::new(&model, Kernels::best(), 2);
 /// let mut arena = vec![0; host.arena_bytes()];
 /// let mut session = Session::with_kernels(&host, &mut arena, Kernels::best())?;
