@@ -7,6 +7,7 @@ mod channels;
 mod conv;
 mod depthwise;
 pub(crate) mod engine;
+mod image;
 mod memory;
 mod threads;
 
@@ -15,14 +16,10 @@ pub use threads::Threads;
 use engine::Engine;
 use mote_format::Op;
 
-use crate::ops::Window;
 use crate::view::Io;
 
 /// One layer with its packed weights.
-pub struct Packed {
-    name: &'static str,
-    kind: Kind,
-}
+pub struct Packed(Kind);
 
 enum Kind {
     Conv(conv::Conv),
@@ -62,17 +59,12 @@ impl Packed {
             Op::Add(p) => Kind::Add(add::AddLayer::new(engine, p, io)?),
             _ => return None,
         };
-        Some(Self { name: engine.name(), kind })
-    }
-
-    /// Name of the instruction set.
-    pub fn isa(&self) -> &'static str {
-        self.name
+        Some(Self(kind))
     }
 
     /// Bytes of packed weights.
     pub fn bytes(&self) -> usize {
-        match &self.kind {
+        match &self.0 {
             Kind::Conv(conv) => conv.bytes(),
             Kind::Depthwise(depthwise) => depthwise.bytes(),
             Kind::Add(_) => 0,
@@ -82,7 +74,7 @@ impl Packed {
     /// Runs the layer on operands of the shapes that it was made for.
     pub fn run(&self, mut io: Io<'_>, threads: &Threads) {
         let x = io.x[0].i8s();
-        match &self.kind {
+        match &self.0 {
             Kind::Conv(conv) => conv.run(x, io.y.i8s(), threads),
             Kind::Depthwise(depthwise) => depthwise.run(x, io.y.i8s(), threads),
             Kind::Add(add) => add.run(x, io.x[1].i8s(), io.y.i8s(), threads),
@@ -95,9 +87,4 @@ fn narrow(wide: &'static dyn Engine, channels: usize) -> &'static dyn Engine {
     let half_empty = channels.next_multiple_of(wide.lanes()) - channels >= wide.lanes() / 2;
     let half = half_empty.then(|| wide.half().and_then(engine)).flatten();
     half.unwrap_or(wide)
-}
-
-/// Rows and columns that a window spans.
-fn reach(window: &Window) -> [usize; 2] {
-    [0, 1].map(|axis| (window.kernel[axis] - 1) * window.dilation[axis] + 1)
 }

@@ -6,8 +6,8 @@ use std::vec::Vec;
 
 use super::channels::Constants;
 use super::engine::{Engine, Patches};
+use super::image::Image;
 use super::memory::{Lines, with_memory};
-use super::reach;
 use super::threads::Threads;
 use crate::ops::Window;
 use crate::view::Io;
@@ -33,14 +33,11 @@ enum Form {
 pub(super) struct Conv {
     engine: &'static dyn Engine,
     form: Form,
-    window: Window,
-    /// Images, output rows and columns, input and output channels.
-    images: usize,
-    rows: usize,
-    columns: usize,
+    image: Image,
+    /// Input channels.
     channels: usize,
+    /// Output channels.
     outputs: usize,
-    zero: i8,
     weights: Lines,
     /// First vector, vectors and first weight of each block of channels.
     blocks: Vec<(usize, usize, usize)>,
@@ -50,56 +47,51 @@ pub(super) struct Conv {
 impl Conv {
     /// `None` where the layer is not of a kind that tiles compute.
     pub(super) fn new(engine: &'static dyn Engine, p: &Conv2d, io: &Io<'_>) -> Option<Self> {
-        let ([_, h, w, c], [images, rows, columns, outputs]) = (io.x[0].nhwc(), io.y.nhwc());
-        if p.groups != 1 || p.dilation.w != 1 {
-            return None;
-        }
-        let window = Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads);
-        let (form, grid) = if window.is_pointwise() {
-            (Form::Pixel, [1, images * rows * columns])
-        } else if 2 * c <= engine.values() && p.kw > 1 {
-            (Form::Patch, [rows, columns])
-        } else {
-            (Form::Rows, [rows, columns])
-        };
-        let images = if matches!(form, Form::Pixel) { 1 } else { images };
-        let weights = io.i8s(p.weights);
-        Self {
-            engine,
-            form,
-            window,
-            images,
-            rows: grid[0],
-            columns: grid[1],
-            channels: c,
-            outputs,
-            zero: io.x[0].quant.zero as i8,
-            weights: Lines::default(),
-            blocks: blocks(outputs, engine),
-            constants: constants(engine, &io.channels(p.bias, &p.requant), weights)?,
-        }
-        .pack(weights)
+        Self::over(engine, p, io, io.x[0].nhwc(), io.y.nhwc())
     }
 
     /// A dense layer is a pointwise convolution over its rows.
     pub(super) fn dense(engine: &'static dyn Engine, p: &FullyConnected, io: &Io<'_>) -> Option<Self> {
         let (c, outputs) = (io.x[0].shape.channels(), io.y.shape.channels());
+        let rows = io.x[0].shape.elements() / c.max(1);
+        let FullyConnected { weights, bias, requant } = *p;
+        let (stride, dilation, pads) = (ONE, ONE, NONE);
+        let p = Conv2d { kh: 1, kw: 1, stride, dilation, pads, groups: 1, weights, bias, requant };
+        Self::over(engine, &p, io, [1, 1, rows, c], [1, 1, rows, outputs])
+    }
+
+    /// A layer over images of these dimensions.
+    fn over(
+        engine: &'static dyn Engine,
+        p: &Conv2d,
+        io: &Io<'_>,
+        [_, h, w, c]: [usize; 4],
+        [images, rows, columns, outputs]: [usize; 4],
+    ) -> Option<Self> {
+        if p.groups != 1 || p.dilation.w != 1 {
+            return None;
+        }
+        let window = Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads);
+        let form = if window.is_pointwise() {
+            Form::Pixel
+        } else if 2 * c <= engine.values() && p.kw > 1 {
+            Form::Patch
+        } else {
+            Form::Rows
+        };
         let weights = io.i8s(p.weights);
-        Self {
+        let mut layer = Self {
             engine,
-            form: Form::Pixel,
-            window: Window::new([1, 1, c], [1, 1], ONE, ONE, NONE),
-            images: 1,
-            rows: 1,
-            columns: io.x[0].shape.elements() / c.max(1),
+            form,
+            image: Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 },
             channels: c,
             outputs,
-            zero: io.x[0].quant.zero as i8,
             weights: Lines::default(),
             blocks: blocks(outputs, engine),
             constants: constants(engine, &io.channels(p.bias, &p.requant), weights)?,
-        }
-        .pack(weights)
+        };
+        layer.pack(weights);
+        Some(layer)
     }
 
     /// Words of a pixel.
@@ -109,7 +101,7 @@ impl Conv {
 
     /// Runs of a patch, and words of a run.
     fn patch(&self) -> (usize, usize) {
-        let [kh, kw] = self.window.kernel;
+        let [kh, kw] = self.image.window.kernel;
         match self.form {
             Form::Pixel => (1, self.pixel()),
             Form::Rows => (kh, kw * self.pixel()),
@@ -118,9 +110,9 @@ impl Conv {
     }
 
     /// Weights in the order of the words of a patch, block of channels after block.
-    fn pack(mut self, w: &[i8]) -> Option<Self> {
+    fn pack(&mut self, w: &[i8]) {
         let ((runs, len), values, lanes) = (self.patch(), self.engine.values(), self.engine.lanes());
-        let [kh, kw] = self.window.kernel;
+        let [kh, kw] = self.image.window.kernel;
         let (c, row) = (self.channels, kw * self.channels);
         let vectors = self.blocks.last().map_or(0, |b| b.0 + b.1);
         let mut packed = Lines::zeroed::<i8>(runs * len * vectors * lanes * values);
@@ -150,7 +142,6 @@ impl Conv {
             }
         }
         self.weights = packed;
-        Some(self)
     }
 
     /// Bytes of packed weights.
@@ -167,73 +158,36 @@ impl Conv {
     }
 
     fn run_pixels(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let (words, values) = (self.pixel(), self.engine.values());
-        let chunk = (BAND / 2 / words.max(1)).clamp(8, self.columns.div_ceil(threads.count()).max(8));
+        let (len, all) = (self.pixel(), y.len() / self.outputs);
+        let chunk = (BAND / 2 / len.max(1)).clamp(8, all.div_ceil(threads.count()).max(8));
         threads.for_each(y, chunk * self.outputs, |i, y| {
             let pixels = y.len() / self.outputs;
-            let x = &x[i * chunk * self.channels..][..pixels * self.channels];
-            with_memory(pixels * words, |memory: &mut [u32]| {
-                if self.channels.is_multiple_of(values) {
-                    self.engine.words(x, memory);
-                } else {
-                    self.uneven(x, memory);
-                }
-                let patches = Patches { words: memory, pixels, step: words, runs: 1, stride: 0, len: words };
-                for &block in &self.blocks {
-                    self.block(&patches, block, y);
-                }
+            with_memory(pixels * len, |words: &mut [u32]| {
+                self.words(&x[i * chunk * self.channels..][..pixels * self.channels], words);
+                let patches = Patches { words, pixels, step: len, runs: 1, stride: 0, len };
+                self.blocks.iter().for_each(|&block| self.block(&patches, block, y));
             });
         });
     }
 
     fn run_bands(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let [h, w, _] = self.window.image;
-        let (stride, reach) = (self.window.stride, reach(&self.window));
-        let width = (self.columns - 1) * stride[1] + reach[1];
+        let Image { window, columns, .. } = self.image;
         let (runs, len) = self.patch();
-        let line = match self.form {
-            Form::Patch => self.columns * len,
-            _ => width * self.pixel(),
+        let (line, step) = match self.form {
+            Form::Patch => (columns * len, len),
+            _ => (self.image.width() * self.pixel(), window.stride[1] * self.pixel()),
         };
-        let fit = (BAND / line.max(1)).saturating_sub(reach[0] - stride[0].min(reach[0])) / stride[0];
-        let parts = if threads.count() > 1 { 2 * threads.count() } else { 1 };
-        let band = fit.min(self.rows.div_ceil(parts)).max(1);
-        let outputs = self.columns * self.outputs;
-        for (image, y) in y.chunks_exact_mut(self.rows * outputs).enumerate().take(self.images) {
-            let x = &x[image * h * w * self.channels..][..h * w * self.channels];
-            threads.for_each(y, band * outputs, |i, y| {
-                let first = i * band;
-                let rows = (y.len() / outputs - 1) * stride[0] + reach[0];
-                with_memory(rows * line, |memory: &mut [u32]| {
-                    for (r, words) in memory.chunks_exact_mut(line).enumerate() {
-                        self.line(x, first * stride[0] + r, width, words);
-                    }
-                    let (step, row) = match self.form {
-                        Form::Patch => (len, line),
-                        _ => (stride[1] * self.pixel(), line),
-                    };
-                    let run = self.window.dilation[0] * line;
-                    let lines = |r: usize| &memory[r * stride[0] * row..];
-                    self.block_rows(lines, step, (runs, run, len), y);
-                });
-            });
-        }
-    }
-
-    /// All rows of a band, block of channels after block, so that a block's weights are read from near.
-    fn block_rows<'a>(
-        &self,
-        lines: impl Fn(usize) -> &'a [u32],
-        step: usize,
-        (runs, stride, len): (usize, usize, usize),
-        y: &mut [i8],
-    ) {
-        for &(first, vectors, start) in &self.blocks {
-            for (r, y) in y.chunks_exact_mut(self.columns * self.outputs).enumerate() {
-                let patches = Patches { words: lines(r), pixels: self.columns, step, runs, stride, len };
-                self.block(&patches, (first, vectors, start), y);
+        let stride = window.dilation[0] * line;
+        let put = |x: &[i8], r: usize, words: &mut [u32]| self.line(x, r, words);
+        self.image.bands((x, y), (line, 0, BAND), threads, put, |memory, y| {
+            // Block of channels after block, so that a block's weights are read from near.
+            for &block in &self.blocks {
+                for (r, y) in y.chunks_exact_mut(columns * self.outputs).enumerate() {
+                    let words = &memory[r * window.stride[0] * line..];
+                    self.block(&Patches { words, pixels: columns, step, runs, stride, len }, block, y);
+                }
             }
-        }
+        });
     }
 
     /// A row of pixels times one block of channels, in tiles of nearly equal size.
@@ -249,47 +203,36 @@ impl Conv {
     }
 
     /// Row `r` of the padded image as words.
-    fn line(&self, x: &[i8], r: usize, width: usize, words: &mut [u32]) {
-        let [h, w, c] = self.window.image;
-        let pads = self.window.pads;
-        let row = r.checked_sub(pads[0]).filter(|&row| row < h).map(|row| &x[row * w * c..][..w * c]);
-        let right = width.saturating_sub(pads[1] + w);
-        let inside = width.saturating_sub(pads[1] + right).min(w);
+    fn line(&self, x: &[i8], r: usize, words: &mut [u32]) {
+        let zero = self.image.zero;
         if let Form::Patch = self.form {
-            let mut padded = std::vec![self.zero; width * c];
-            if let Some(row) = row {
-                padded[pads[1] * c..][..inside * c].copy_from_slice(&row[..inside * c]);
-            }
-            return self.patches(&padded, words);
+            let mut row = std::vec![zero; self.image.width() * self.channels];
+            let put = |from: &[i8], to: &mut [i8]| to.copy_from_slice(from);
+            self.image.line(x, r, (self.channels, zero), &mut row, put);
+            return self.patches(&row, words);
         }
-        let pixel = self.pixel();
-        let mut zero = [0u32];
-        self.engine.words(&[self.zero; 4][..self.engine.values()], &mut zero);
-        let Some(row) = row else { return words.fill(zero[0]) };
-        let (left, rest) = words.split_at_mut(pads[1].min(width) * pixel);
-        let (middle, right) = rest.split_at_mut(inside * pixel);
-        left.fill(zero[0]);
-        right.fill(zero[0]);
-        if c.is_multiple_of(self.engine.values()) {
-            self.engine.words(&row[..inside * c], middle);
-        } else {
-            self.uneven(&row[..inside * c], middle);
-        }
+        let mut padding = [0];
+        self.engine.words(&[zero; 4][..self.engine.values()], &mut padding);
+        self.image.line(x, r, (self.pixel(), padding[0]), words, |from, to| self.words(from, to));
     }
 
     /// The runs of a padded row that each output column reads, as words.
     fn patches(&self, row: &[i8], words: &mut [u32]) {
         let (len, values, c) = (self.patch().1, self.engine.values(), self.channels);
         let mut bytes = std::vec![0i8; words.len() * values];
-        let run = self.window.kernel[1] * c;
+        let window = &self.image.window;
+        let run = window.kernel[1] * c;
         for (column, patch) in bytes.chunks_exact_mut(len * values).enumerate() {
-            patch[..run].copy_from_slice(&row[column * self.window.stride[1] * c..][..run]);
+            patch[..run].copy_from_slice(&row[column * window.stride[1] * c..][..run]);
         }
         self.engine.words(&bytes, words);
     }
 
-    /// Pixels whose channels do not fill whole words.
-    fn uneven(&self, x: &[i8], words: &mut [u32]) {
+    /// Pixels as words; a pixel starts with a word.
+    fn words(&self, x: &[i8], words: &mut [u32]) {
+        if self.channels.is_multiple_of(self.engine.values()) {
+            return self.engine.words(x, words);
+        }
         let (c, pixel) = (self.channels, self.pixel() * self.engine.values());
         let mut bytes = std::vec![0i8; words.len() * self.engine.values()];
         match c {

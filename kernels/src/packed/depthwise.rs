@@ -6,8 +6,8 @@ use std::vec::Vec;
 
 use super::channels::Constants;
 use super::engine::{self, Engine};
-use super::memory::{Lines, with_memory};
-use super::reach;
+use super::image::Image;
+use super::memory::Lines;
 use super::threads::Threads;
 use crate::ops::Window;
 use crate::view::Io;
@@ -18,11 +18,7 @@ const BAND: usize = 12 * 1024;
 /// A layer that is ready to run.
 pub(super) struct Depthwise {
     engine: &'static dyn Engine,
-    window: Window,
-    images: usize,
-    rows: usize,
-    columns: usize,
-    zero: i8,
+    image: Image,
     layout: Layout,
     weights: Lines,
     constants: Constants,
@@ -96,11 +92,7 @@ impl Depthwise {
         }
         Some(Self {
             engine,
-            window,
-            images,
-            rows,
-            columns,
-            zero: io.x[0].quant.zero as i8,
+            image: Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 },
             layout,
             weights: packed,
             constants: Constants::new(
@@ -118,45 +110,31 @@ impl Depthwise {
 
     /// The layer's outputs.
     pub(super) fn run(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let [h, w, c] = self.window.image;
-        let Layout { block, pixel, .. } = self.layout;
-        let (stride, reach) = (self.window.stride, reach(&self.window));
-        let width = (self.columns - 1) * stride[1] + reach[1];
-        let line = width * pixel;
-        let taps = self.taps(line, pixel);
-        let overlap = reach[0].saturating_sub(stride[0]);
-        let fit = (BAND / line.max(1)).saturating_sub(overlap) / stride[0];
-        let band = fit.min(self.rows.div_ceil(2 * threads.count())).max(1);
-        let weights = self.weights.values::<i16>();
-        for (image, y) in y.chunks_exact_mut(self.rows * self.columns * c).enumerate().take(self.images) {
-            let x = &x[image * h * w * c..][..h * w * c];
-            threads.for_each(y, band * self.columns * c, |i, y| {
-                let rows = (y.len() / (self.columns * c) - 1) * stride[0] + reach[0];
-                with_memory(rows * line + block, |memory: &mut [i16]| {
-                    for (r, values) in memory.chunks_exact_mut(line).take(rows).enumerate() {
-                        self.line(x, i * band * stride[0] + r, pixel, values);
-                    }
-                    for b in 0..self.layout.blocks {
-                        for (r, y) in y.chunks_exact_mut(self.columns * c).enumerate() {
-                            let x = memory.get(r * stride[0] * line + b * block..).unwrap_or(&[]);
-                            let w = &weights[b * taps.len() * block..];
-                            self.block(b, engine::Depthwise { x, pixels: 0, step: 0, taps: &taps, w }, y);
-                        }
-                    }
-                });
-            });
-        }
+        let Image { window, columns, .. } = self.image;
+        let (c, Layout { block, pixel, .. }) = (window.image[2], self.layout);
+        let line = self.image.width() * pixel;
+        let (taps, weights) = (self.taps(line), self.weights.values::<i16>());
+        let put = |x: &[i8], r: usize, values: &mut [i16]| self.line(x, r, values);
+        self.image.bands((x, y), (line, block, BAND), threads, put, |memory, y| {
+            for b in 0..self.layout.blocks {
+                for (r, y) in y.chunks_exact_mut(columns * c).enumerate() {
+                    let x = memory.get(r * window.stride[0] * line + b * block..).unwrap_or(&[]);
+                    let w = &weights[b * taps.len() * block..];
+                    self.block(b, engine::Depthwise { x, pixels: 0, step: 0, taps: &taps, w }, y);
+                }
+            }
+        });
     }
 
     /// One block of channels of a row of pixels; `windows` lacks how many there are.
     fn block(&self, b: usize, windows: engine::Depthwise<'_>, y: &mut [i8]) {
         let Layout { block, blocks, pixel, flat } = self.layout;
-        let c = self.window.image[2];
+        let c = self.image.window.image[2];
         if !flat {
             let channels = (c - b * block).min(block);
             let out = self.constants.out(b * block, channels, c);
-            let step = self.window.stride[1] * pixel;
-            let windows = engine::Depthwise { pixels: self.columns, step, ..windows };
+            let step = self.image.window.stride[1] * pixel;
+            let windows = engine::Depthwise { pixels: self.image.columns, step, ..windows };
             return self.engine.depthwise(&windows, &out, &mut y[b * block..]);
         }
         let (whole, rest) = (y.len() / block, y.len() % block);
@@ -174,35 +152,25 @@ impl Depthwise {
         }
     }
 
-    /// Where the taps of a window lie; the first twice when their number is odd, with a weight of 0.
-    fn taps(&self, line: usize, pixel: usize) -> Vec<usize> {
-        let ([kh, kw], [dh, dw]) = (self.window.kernel, self.window.dilation);
-        let mut taps: Vec<usize> =
-            (0..kh).flat_map(|ky| (0..kw).map(move |kx| ky * dh * line + kx * dw * pixel)).collect();
-        if !taps.len().is_multiple_of(2) {
-            taps.push(0);
-        }
-        taps
+    /// Where the taps of a window lie in rows of `line` values; the first twice when their number is odd, with a weight
+    /// of 0.
+    fn taps(&self, line: usize) -> Vec<usize> {
+        let Window { kernel: [kh, kw], dilation: [dh, dw], .. } = self.image.window;
+        let column = dw * self.layout.pixel;
+        let taps = (0..kh).flat_map(|ky| (0..kw).map(move |kx| ky * dh * line + kx * column));
+        taps.chain((kh * kw % 2 == 1).then_some(0)).collect()
     }
 
-    /// Row `r` of the padded image, widened; a pixel has `pixel` values.
-    fn line(&self, x: &[i8], r: usize, pixel: usize, values: &mut [i16]) {
-        let [h, w, c] = self.window.image;
-        let ([top, left], width) = (self.window.pads, values.len() / pixel);
-        let Some(row) = r.checked_sub(top).filter(|&row| row < h) else {
-            return values.fill(self.zero.into());
-        };
-        let row = &x[row * w * c..][..w * c];
-        let inside = width.saturating_sub(left).min(w);
-        let (before, rest) = values.split_at_mut(left.min(width) * pixel);
-        let (middle, behind) = rest.split_at_mut(inside * pixel);
-        before.fill(self.zero.into());
-        behind.fill(self.zero.into());
-        if pixel == c {
-            return self.engine.widen(&row[..inside * c], middle);
-        }
-        for (to, from) in middle.chunks_exact_mut(pixel).zip(row.chunks_exact(c)) {
-            self.engine.widen(from, &mut to[..c]);
-        }
+    /// Row `r` of the padded image, widened.
+    fn line(&self, x: &[i8], r: usize, values: &mut [i16]) {
+        let (c, pixel) = (self.image.window.image[2], self.layout.pixel);
+        self.image.line(x, r, (pixel, self.image.zero.into()), values, |from, to| {
+            if pixel == c {
+                return self.engine.widen(from, to);
+            }
+            for (to, from) in to.chunks_exact_mut(pixel).zip(from.chunks_exact(c)) {
+                self.engine.widen(from, &mut to[..c]);
+            }
+        });
     }
 }
