@@ -2,10 +2,21 @@
 //! into the form that they read. `family!` expands in a module that has vectors (`V`, …) and the family's products.
 
 macro_rules! family {
-    ($name:literal, $features:literal, $present:expr, [$(($n:literal, $m:literal)),*]) => {
+    (
+        $name:literal, $features:literal, $present:expr,
+        half: $half:expr,
+        values: $values:literal,
+        tiles: [$(($n:literal, $m:literal)),*],
+        weights: |$at:ident| $weights:expr,
+        dot: |$acc:ident, $x:ident, $w:ident| $dot:expr,
+        dot16: |$acc16:ident, $x16:ident, $w16:ident| $dot16:expr $(,)?
+    ) => {
         use crate::packed::engine::{Depthwise, Engine, Out, Patches, Rescale, Sum};
         use super::{DOUBLE, FLOAT, SINGLE};
         use mote_format::Rounding;
+
+        /// Values in a word of 32 bits.
+        const VALUES: usize = $values;
 
         /// Proof that the machine has the family's instructions.
         #[derive(Debug)]
@@ -30,7 +41,7 @@ macro_rules! family {
             }
 
             fn half(&self) -> Option<&'static str> {
-                HALF
+                $half
             }
 
             fn lanes(&self) -> usize {
@@ -42,11 +53,14 @@ macro_rules! family {
             }
 
             fn most_vectors(&self) -> usize {
-                VECTORS
+                [$($n),*].len()
             }
 
             fn most_pixels(&self, vectors: usize) -> usize {
-                PIXELS[vectors]
+                match vectors {
+                    $( $n => $m, )*
+                    _ => unreachable!("no tile of {vectors} vectors"),
+                }
             }
 
             fn words(&self, x: &[i8], words: &mut [u32]) {
@@ -103,6 +117,31 @@ macro_rules! family {
                     }
                 }
             }
+        }
+
+        /// The weights of a vector of channels, for a word of each.
+        ///
+        /// # Safety
+        /// The family's instructions; LANES · VALUES bytes must be there.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn weights($at: *const i8) -> V {
+            // SAFETY: the caller's promise.
+            unsafe { $weights }
+        }
+
+        /// Sums plus the products of words.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn dot($acc: V, $x: V, $w: V) -> V {
+            $dot
+        }
+
+        /// Sums plus the products of pairs of 16-bit values.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn dot16($acc16: V, $x16: V, $w16: V) -> V {
+            $dot16
         }
 
         /// The sums of a tile, requantized.
