@@ -3,18 +3,9 @@
 
 use mote_format::{Conv2d, Shape};
 
-use super::window::Window;
+use super::products::{self, conv_window, patch};
 use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes, own_frame};
 use crate::view::Io;
-
-fn window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
-    Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
-}
-
-/// Bytes of one group's patch under the window.
-fn patch(p: &Conv2d, channels: usize) -> usize {
-    usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
-}
 
 /// Values of a patch up to which it is cheaper to collect its short runs first and pack them together.
 const SMALL: usize = 64;
@@ -24,36 +15,14 @@ pub(crate) fn scratch(p: &Conv2d, x: &Shape, _: &Shape) -> usize {
     block_bytes(patch(p, x.channels()), MAX_PATCHES)
 }
 
-pub(crate) fn naive(p: &Conv2d, mut io: Io<'_>) {
-    let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
-    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let (window, zero) = (window(p, xd), io.x[0].quant.zero);
-    let (cin, cout) = (xd[3] / usize::from(p.groups), yd[3] / usize::from(p.groups));
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
-        let (o, ox, oy, n) =
-            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
-        let mut acc = 0i32;
-        for (ky, kx, c) in taps(p, cin) {
-            let (iy, ix) = (window.source(0, oy, ky), window.source(1, ox, kx));
-            let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
-                i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / cout * cin + c])
-            });
-            let weight = w[((o * usize::from(p.kh) + ky) * usize::from(p.kw) + kx) * cin + c];
-            acc = acc.wrapping_add(value * i32::from(weight));
-        }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
-    }
-}
-
-fn taps(p: &Conv2d, cin: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let (kh, kw) = (usize::from(p.kh), usize::from(p.kw));
-    (0..kh).flat_map(move |ky| (0..kw).flat_map(move |kx| (0..cin).map(move |c| (ky, kx, c))))
+pub(crate) fn naive(p: &Conv2d, io: Io<'_>) {
+    products::conv2d(p, 0, io);
 }
 
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
     // Of whatever image.
-    if p.groups == 1 && window(p, [0; 4]).is_pointwise() {
+    if p.groups == 1 && conv_window(p, [0; 4]).is_pointwise() {
         own_frame(|| pointwise(isa, p, &mut io));
     } else {
         own_frame(|| patches(isa, p, &mut io));
@@ -74,7 +43,7 @@ fn pointwise<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
 fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let (window, groups) = (window(p, xd), usize::from(p.groups));
+    let (window, groups) = (conv_window(p, xd), usize::from(p.groups));
     let (cin, cout, k) = (xd[3] / groups, yd[3] / groups, patch(p, xd[3]));
     let zero = io.x[0].quant.zero as i8;
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);

@@ -3,13 +3,10 @@
 
 use mote_format::{DepthwiseConv2d, Shape};
 
+use super::products::{self, depthwise_window};
 use super::window::Window;
 use crate::isa::{BLOCK, Isa, Slide, Taps, own_frame, slide_bytes};
 use crate::view::Io;
-
-fn window(p: &DepthwiseConv2d, [_, h, w, c]: [usize; 4]) -> Window {
-    Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
-}
 
 /// The window of a block of channels, or what a sliding window needs.
 pub(crate) fn scratch(p: &DepthwiseConv2d, _: &Shape, y: &Shape) -> usize {
@@ -18,24 +15,8 @@ pub(crate) fn scratch(p: &DepthwiseConv2d, _: &Shape, y: &Shape) -> usize {
     (kernel[0] * kernel[1] * y.channels().min(BLOCK)).max(slide_bytes(kernel, columns))
 }
 
-pub(crate) fn naive(p: &DepthwiseConv2d, mut io: Io<'_>) {
-    let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
-    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let (window, zero) = (window(p, xd), io.x[0].quant.zero);
-    let (kh, kw) = (usize::from(p.kh), usize::from(p.kw));
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
-        let (o, ox, oy, n) =
-            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
-        let mut acc = 0i32;
-        for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
-            let (iy, ix) = (window.source(0, oy, ky), window.source(1, ox, kx));
-            let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
-                i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / (yd[3] / xd[3])])
-            });
-            acc = acc.wrapping_add(value * i32::from(w[(ky * kw + kx) * yd[3] + o]));
-        }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
-    }
+pub(crate) fn naive(p: &DepthwiseConv2d, io: Io<'_>) {
+    products::depthwise_conv2d(p, 0, io);
 }
 
 #[inline(always)]
@@ -79,7 +60,7 @@ fn slide<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
 fn pixels<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let (window, zero) = (window(p, xd), io.x[0].quant.zero as i8);
+    let (window, zero) = (depthwise_window(p, xd), io.x[0].quant.zero as i8);
     let (cin, cout) = (xd[3], yd[3]);
     let taps = usize::from(p.kh) * usize::from(p.kw);
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);

@@ -1,41 +1,20 @@
 //! Depthwise convolution whose weights have a zero point. Windows inside the image are read where they lie; others, and
 //! those of channels with several outputs, are gathered to scratch.
 
-use mote_format::{DepthwiseConv2d, DepthwiseConv2dAsymmetric, Shape};
+use mote_format::{DepthwiseConv2dAsymmetric, Shape};
 
+use super::products::{self, depthwise_window};
 use super::window::Window;
 use crate::isa::{BLOCK, Isa, Taps};
 use crate::view::Io;
-
-fn window(p: &DepthwiseConv2d, [_, h, w, c]: [usize; 4]) -> Window {
-    Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
-}
 
 /// One window over all output channels.
 pub(crate) fn scratch(p: &DepthwiseConv2dAsymmetric, _: &Shape, y: &Shape) -> usize {
     usize::from(p.layer.kh) * usize::from(p.layer.kw) * y.channels()
 }
 
-pub(crate) fn naive(p: &DepthwiseConv2dAsymmetric, mut io: Io<'_>) {
-    let (layer, zero) = (&p.layer, io.x[0].quant.zero);
-    let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
-    let channels = io.channels(layer.bias, &layer.requant);
-    let (x, w, window) = (io.x[0].i8s(), io.i8s(layer.weights), window(layer, xd));
-    let [kh, kw] = window.kernel;
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
-        let (o, ox, oy, n) =
-            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
-        let mut acc = 0i32;
-        for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
-            let (iy, ix) = (window.source(0, oy, ky), window.source(1, ox, kx));
-            let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
-                i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / (yd[3] / xd[3])])
-            });
-            let weight = i32::from(w[(ky * kw + kx) * yd[3] + o]) - i32::from(p.weight_zero);
-            acc = acc.wrapping_add(value * weight);
-        }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
-    }
+pub(crate) fn naive(p: &DepthwiseConv2dAsymmetric, io: Io<'_>) {
+    products::depthwise_conv2d(&p.layer, p.weight_zero, io);
 }
 
 #[inline(always)]
@@ -43,7 +22,7 @@ pub(crate) fn run<I: Isa>(isa: I, p: &DepthwiseConv2dAsymmetric, mut io: Io<'_>)
     let layer = &p.layer;
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let channels = io.channels(layer.bias, &layer.requant);
-    let (x, w, window) = (io.x[0].i8s(), io.i8s(layer.weights), window(layer, xd));
+    let (x, w, window) = (io.x[0].i8s(), io.i8s(layer.weights), depthwise_window(layer, xd));
     let zero = io.x[0].quant.zero as i8;
     let (cin, cout) = (xd[3], yd[3]);
     let patch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);

@@ -2,6 +2,7 @@
 
 use mote_format::{FullyConnected, Shape};
 
+use super::products;
 use crate::isa::{Isa, Layer, Rows, block_bytes};
 use crate::view::Io;
 
@@ -12,17 +13,8 @@ pub(crate) fn scratch(_: &FullyConnected, x: &Shape, _: &Shape) -> usize {
     block_bytes(2 * x.channels().min(PART), 1)
 }
 
-pub(crate) fn naive(p: &FullyConnected, mut io: Io<'_>) {
-    let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
-        let (row, o) = (i / cout, i % cout);
-        let mut acc = 0i32;
-        for c in 0..cin {
-            acc = acc.wrapping_add(i32::from(x[row * cin + c]) * i32::from(w[o * cin + c]));
-        }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
-    }
+pub(crate) fn naive(p: &FullyConnected, io: Io<'_>) {
+    products::fully_connected(p, 0, io);
 }
 
 #[inline(always)]

@@ -1,0 +1,84 @@
+//! What layers of products are, whoever computes them: their windows, and the naive loops that define them, for weights
+//! with a zero point as for those without (then it is 0). No micro-kernels.
+
+use mote_format::{Conv2d, DepthwiseConv2d, FullyConnected};
+
+use super::window::Window;
+use crate::view::Io;
+
+pub(super) fn conv_window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
+    Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
+}
+
+/// Bytes of one group's patch under the window.
+pub(super) fn patch(p: &Conv2d, channels: usize) -> usize {
+    usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
+}
+
+/// A convolution.
+pub(super) fn conv2d(p: &Conv2d, weight_zero: i8, mut io: Io<'_>) {
+    let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
+    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
+    let (window, zero) = (conv_window(p, xd), io.x[0].quant.zero);
+    let (cin, cout) = (xd[3] / usize::from(p.groups), yd[3] / usize::from(p.groups));
+    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+        let (o, ox, oy, n) =
+            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
+        let mut acc = 0i32;
+        for (ky, kx, c) in taps(p, cin) {
+            let (iy, ix) = (window.source(0, oy, ky), window.source(1, ox, kx));
+            let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
+                i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / cout * cin + c])
+            });
+            let weight = w[((o * usize::from(p.kh) + ky) * usize::from(p.kw) + kx) * cin + c];
+            acc = acc.wrapping_add(value * (i32::from(weight) - i32::from(weight_zero)));
+        }
+        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+    }
+}
+
+fn taps(p: &Conv2d, cin: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let (kh, kw) = (usize::from(p.kh), usize::from(p.kw));
+    (0..kh).flat_map(move |ky| (0..kw).flat_map(move |kx| (0..cin).map(move |c| (ky, kx, c))))
+}
+
+pub(super) fn depthwise_window(p: &DepthwiseConv2d, [_, h, w, c]: [usize; 4]) -> Window {
+    Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
+}
+
+/// A depthwise convolution.
+pub(super) fn depthwise_conv2d(p: &DepthwiseConv2d, weight_zero: i8, mut io: Io<'_>) {
+    let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
+    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
+    let (window, zero) = (depthwise_window(p, xd), io.x[0].quant.zero);
+    let (kh, kw) = (usize::from(p.kh), usize::from(p.kw));
+    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+        let (o, ox, oy, n) =
+            (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
+        let mut acc = 0i32;
+        for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
+            let (iy, ix) = (window.source(0, oy, ky), window.source(1, ox, kx));
+            let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
+                i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / (yd[3] / xd[3])])
+            });
+            let weight = i32::from(w[(ky * kw + kx) * yd[3] + o]) - i32::from(weight_zero);
+            acc = acc.wrapping_add(value * weight);
+        }
+        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+    }
+}
+
+/// A dense layer.
+pub(super) fn fully_connected(p: &FullyConnected, weight_zero: i8, mut io: Io<'_>) {
+    let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
+    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
+    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+        let (row, o) = (i / cout, i % cout);
+        let mut acc = 0i32;
+        for c in 0..cin {
+            let weight = i32::from(w[o * cin + c]) - i32::from(weight_zero);
+            acc = acc.wrapping_add(i32::from(x[row * cin + c]) * weight);
+        }
+        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+    }
+}
