@@ -29,6 +29,24 @@ pub fn shared() -> Option<PathBuf> {
     None
 }
 
+/// The model of a quantized network, which needs no samples, with the default settings.
+pub fn converted(network: &Path) -> Converted {
+    convert_with(network, None, Prepare::default())
+}
+
+fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> Converted {
+    let options = Options {
+        shapes: InputShapes::default(),
+        calib: calib.map(Path::to_owned),
+        prepare,
+        calibration: Calibration::MinMax,
+        labels: Vec::new(),
+        memory: Default::default(),
+        progress: Progress::Hidden,
+    };
+    convert(network, &options).unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// A network with samples to calibrate with and to judge by.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -59,16 +77,7 @@ impl Case {
 
     /// The int8 model, with the default settings.
     pub fn convert(&self) -> Converted {
-        let options = Options {
-            shapes: InputShapes::default(),
-            calib: Some(self.calib.clone()),
-            prepare: self.prepare(),
-            calibration: Calibration::MinMax,
-            labels: Vec::new(),
-            memory: Default::default(),
-            progress: Progress::Hidden,
-        };
-        convert(&self.network, &options).unwrap_or_else(|e| panic!("{e}"))
+        convert_with(&self.network, Some(&self.calib), self.prepare())
     }
 
     /// Accuracy of the float network or of a model file.

@@ -10,14 +10,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use mote_converter::board::{BOARDS, emulator_present};
-use mote_converter::convert::{Options, convert};
-use mote_converter::data::Prepare;
-use mote_converter::import::InputShapes;
-use mote_converter::progress::Progress;
-use mote_converter::quantize::Calibration;
 use mote_kernels::quant::quantize;
 use mote_runtime::{Kernels, Model, Session};
-use mote_tests::{Case, shared};
+use mote_tests::{Case, converted, shared};
 
 /// A model of the benchmark, or the example as one of the user's own.
 struct Entry {
@@ -49,19 +44,7 @@ fn root() -> PathBuf {
 fn model(entry: &Entry, shared: Option<&Path>) -> PathBuf {
     let bytes = match shared {
         None => Case::fashion().convert().bytes,
-        Some(shared) => {
-            let options = Options {
-                shapes: InputShapes::default(),
-                calib: None,
-                prepare: Prepare::parse(None, None).expect("nothing to prepare"),
-                calibration: Calibration::MinMax,
-                labels: Vec::new(),
-                memory: Default::default(),
-                progress: Progress::Hidden,
-            };
-            let path = shared.join("models/mlperf_tiny").join(entry.file);
-            convert(&path, &options).unwrap_or_else(|e| panic!("{e}")).bytes
-        }
+        Some(shared) => converted(&shared.join("models/mlperf_tiny").join(entry.file)).bytes,
     };
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(entry.name).with_extension("mote");
     if std::fs::read(&path).ok().as_deref() != Some(&*bytes) {

@@ -4,32 +4,13 @@
 #[path = "../peers/onnxruntime.rs"]
 mod peer;
 
-use mote_converter::convert::{Options, convert};
-use mote_converter::data::Prepare;
-use mote_converter::import::InputShapes;
-use mote_converter::progress::Progress;
-use mote_converter::quantize::Calibration;
-use mote_format::AlignedBytes;
 use mote_runtime::{Model, Session};
-use mote_tests::shared;
+use mote_tests::{converted, shared};
 use std::path::Path;
-
-fn converted(path: &Path) -> AlignedBytes {
-    let options = Options {
-        shapes: InputShapes::default(),
-        calib: None,
-        prepare: Prepare::default(),
-        calibration: Calibration::MinMax,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
-    };
-    convert(path, &options).unwrap_or_else(|e| panic!("{e}")).bytes
-}
 
 /// The probabilities for each input.
 fn probabilities(path: &Path, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let bytes = converted(path);
+    let bytes = converted(path).bytes;
     let model = Model::new_checked(&bytes).expect("a model");
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena).expect("room");

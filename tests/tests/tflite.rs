@@ -5,20 +5,17 @@
 mod litert;
 
 use mote_converter::board::{BOARDS, Board, emulator_present};
-use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::{self, Prepare, Sample, Spec};
 use mote_converter::encode::{Metadata, encode};
 use mote_converter::evaluate::model_spec;
-use mote_converter::import::InputShapes;
 use mote_converter::plan::{Request, plan};
 use mote_converter::program::Step;
 use mote_converter::progress::Progress;
-use mote_converter::quantize::Calibration;
 use mote_converter::tflite;
 use mote_format::{AlignedBytes, Op};
 use mote_kernels::table::Kernels;
 use mote_runtime::{DType, Hook, Model, Session, Tensor};
-use mote_tests::{outputs, shared};
+use mote_tests::{converted, outputs, shared};
 use std::path::{Path, PathBuf};
 
 /// The models that must give LiteRT's bits, and over how many inputs: the large ones take seconds for one.
@@ -33,19 +30,6 @@ const MODELS: [(&str, u64); 9] = [
     ("coral/mobilenet_v2_1.0_224_quant", 20),
     ("coral/deeplabv3_mnv2_dm05_pascal_quant", 2),
 ];
-
-fn converted(path: &Path) -> Converted {
-    let options = Options {
-        shapes: InputShapes::default(),
-        calib: None,
-        prepare: Prepare::default(),
-        calibration: Calibration::MinMax,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
-    };
-    convert(path, &options).unwrap_or_else(|e| panic!("{e}"))
-}
 
 /// `coral/mobilenet_v2_1.0_224_quant`, for example: the name has points of its own.
 fn tflite_file(shared: &Path, name: &str) -> PathBuf {
