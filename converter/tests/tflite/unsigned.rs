@@ -3,12 +3,11 @@
 use crate::Case;
 use crate::builder::{Model, Q, Random, options};
 use crate::oracle::{Slide, double, float};
+use crate::window::{conv_options, depthwise_options, pool_options};
 use mote_converter::tflite;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use tract_tflite::tflite::{
-    ActivationFunctionType, BuiltinOperator as B, Padding, TensorType, root_as_model,
-};
+use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, TensorType, root_as_model};
 
 /// Where a product of scales is rounded, and means meet halves, uint8 differs: these have cases of their own.
 const OTHERWISE: [&str; 6] = [
@@ -139,17 +138,7 @@ fn conv(
     let b = m.bias(&bias, &[s.x.0 * s.w.0]);
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.unsigned_value(&[1, oh as i32, ow as i32, outputs as i32], s.y, &[]);
-    let (stride, dilation, pad) = (slide.stride as i32, slide.dilation as i32, padding(slide));
-    let options = options!(
-        Conv2DOptions,
-        Conv2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            dilation_w_factor: dilation,
-            dilation_h_factor: dilation
-        }
-    );
+    let options = conv_options(slide, ActivationFunctionType::NONE);
     m.op(B::CONV_2D, &[x, k, b], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
         let mut y = Vec::new();
@@ -170,10 +159,6 @@ fn conv(
     Case::new(name, &m, oracle)
 }
 
-fn padding(slide: Slide) -> Padding {
-    if slide.same { Padding::SAME } else { Padding::VALID }
-}
-
 fn depthwise(name: &'static str, [h, w, c]: [usize; 3], times: usize, slide: Slide, zero: i64) -> Case {
     let mut random = Random::new(name.len() as u64);
     let s = Scales::of(&mut random, zero, false);
@@ -188,16 +173,7 @@ fn depthwise(name: &'static str, [h, w, c]: [usize; 3], times: usize, slide: Sli
     let b = m.bias(&bias, &[s.x.0 * s.w.0]);
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.unsigned_value(&[1, oh as i32, ow as i32, outputs as i32], s.y, &[]);
-    let (stride, pad, multiplier) = (slide.stride as i32, padding(slide), times as i32);
-    let options = options!(
-        DepthwiseConv2DOptions,
-        DepthwiseConv2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            depth_multiplier: multiplier
-        }
-    );
+    let options = depthwise_options(slide, times);
     m.op(B::DEPTHWISE_CONV_2D, &[x, k, b], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
         let mut y = Vec::new();
@@ -255,17 +231,7 @@ fn mean(name: &'static str, [h, w, c]: [usize; 3], slide: Slide) -> Case {
     m.take(x);
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.unsigned_value(&[1, oh as i32, ow as i32, c as i32], q, &[]);
-    let (stride, pad, [kh, kw]) = (slide.stride as i32, padding(slide), slide.kernel.map(|k| k as i32));
-    let options = options!(
-        Pool2DOptions,
-        Pool2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            filter_width: kw,
-            filter_height: kh
-        }
-    );
+    let options = pool_options(slide, ActivationFunctionType::NONE);
     m.op(B::AVERAGE_POOL_2D, &[x], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
         let value = |taps: &Vec<[usize; 4]>, k: usize| {

@@ -1,7 +1,7 @@
 //! Convolutions, dense layers and pools.
 
 use crate::Case;
-use crate::builder::{Model, Random, options};
+use crate::builder::{Model, Options, Random, options};
 use crate::oracle::{Slide, clamp, double, float};
 use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator, Padding};
 
@@ -30,6 +30,54 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn padding(slide: Slide) -> Padding {
     if slide.same { Padding::SAME } else { Padding::VALID }
+}
+
+/// The options of a convolution under this window.
+pub(crate) fn conv_options(slide: Slide, activation: ActivationFunctionType) -> Options {
+    let (stride, dilation) = (slide.stride as i32, slide.dilation as i32);
+    options!(
+        Conv2DOptions,
+        Conv2DOptionsArgs {
+            padding: padding(slide),
+            stride_w: stride,
+            stride_h: stride,
+            fused_activation_function: activation,
+            dilation_w_factor: dilation,
+            dilation_h_factor: dilation
+        }
+    )
+}
+
+/// The options of a depthwise convolution with so many outputs a channel.
+pub(crate) fn depthwise_options(slide: Slide, times: usize) -> Options {
+    let (stride, dilation) = (slide.stride as i32, slide.dilation as i32);
+    options!(
+        DepthwiseConv2DOptions,
+        DepthwiseConv2DOptionsArgs {
+            padding: padding(slide),
+            stride_w: stride,
+            stride_h: stride,
+            depth_multiplier: times as i32,
+            dilation_w_factor: dilation,
+            dilation_h_factor: dilation
+        }
+    )
+}
+
+/// The options of a pool under this window.
+pub(crate) fn pool_options(slide: Slide, activation: ActivationFunctionType) -> Options {
+    let (stride, [kh, kw]) = (slide.stride as i32, slide.kernel.map(|k| k as i32));
+    options!(
+        Pool2DOptions,
+        Pool2DOptionsArgs {
+            padding: padding(slide),
+            stride_w: stride,
+            stride_h: stride,
+            filter_width: kw,
+            filter_height: kh,
+            fused_activation_function: activation
+        }
+    )
 }
 
 /// Scales of weights: one, or one an output.
@@ -65,18 +113,7 @@ fn conv(
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.value(&[1, oh as i32, ow as i32, outputs as i32], qy);
     let activation = if relu6 { ActivationFunctionType::RELU6 } else { ActivationFunctionType::NONE };
-    let (stride, dilation, pad) = (slide.stride as i32, slide.dilation as i32, padding(slide));
-    let options = options!(
-        Conv2DOptions,
-        Conv2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            fused_activation_function: activation,
-            dilation_w_factor: dilation,
-            dilation_h_factor: dilation
-        }
-    );
+    let options = conv_options(slide, activation);
     m.op(BuiltinOperator::CONV_2D, &[x, k, b], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
         let mut y = Vec::new();
@@ -114,19 +151,7 @@ fn depthwise(name: &'static str, [h, w, c]: [usize; 3], times: usize, slide: Sli
     let b = m.bias(&bias, &scales.iter().map(|s| s * qx.0).collect::<Vec<_>>());
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.value(&[1, oh as i32, ow as i32, outputs as i32], qy);
-    let (stride, dilation, pad) = (slide.stride as i32, slide.dilation as i32, padding(slide));
-    let multiplier = times as i32;
-    let options = options!(
-        DepthwiseConv2DOptions,
-        DepthwiseConv2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            depth_multiplier: multiplier,
-            dilation_w_factor: dilation,
-            dilation_h_factor: dilation
-        }
-    );
+    let options = depthwise_options(slide, times);
     m.op(BuiltinOperator::DEPTHWISE_CONV_2D, &[x, k, b], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
         let mut y = Vec::new();
@@ -192,19 +217,7 @@ fn pool(name: &'static str, [h, w, c]: [usize; 3], slide: Slide, mean: bool) -> 
     let x = m.input(&[1, h as i32, w as i32, c as i32], q);
     let (oh, ow) = (slide.axis(h, 0).0, slide.axis(w, 1).0);
     let y = m.value(&[1, oh as i32, ow as i32, c as i32], q);
-    let (stride, pad, [kh, kw]) = (slide.stride as i32, padding(slide), slide.kernel.map(|k| k as i32));
-    let relu = ActivationFunctionType::RELU;
-    let options = options!(
-        Pool2DOptions,
-        Pool2DOptionsArgs {
-            padding: pad,
-            stride_w: stride,
-            stride_h: stride,
-            filter_width: kw,
-            filter_height: kh,
-            fused_activation_function: relu
-        }
-    );
+    let options = pool_options(slide, ActivationFunctionType::RELU);
     let code = if mean { BuiltinOperator::AVERAGE_POOL_2D } else { BuiltinOperator::MAX_POOL_2D };
     m.op(code, &[x], y, Some(options)).output(y);
     let oracle = move |x: &[i8]| {
