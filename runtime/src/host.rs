@@ -4,7 +4,7 @@
 
 use std::vec::Vec;
 
-use mote_format::{Groups, Ids, Op, State, StepInfo, Steps, TensorInfo};
+use mote_format::{Groups, Ids, State, StepInfo, Steps, TensorInfo};
 use mote_kernels::packed::{Packed, Threads};
 use mote_kernels::table::{Columns, Kernels};
 use mote_kernels::view::{Io, View, ViewMut};
@@ -41,32 +41,10 @@ pub struct Host<'m> {
 impl<'m> Host<'m> {
     /// Packs the weights for an instruction set; up to `threads` threads share a layer.
     pub fn new(model: &'m Model<'m>, kernels: &Kernels, threads: usize) -> Self {
-        let (tensors, end) = apart(model);
-        let scratch_len = model.steps().map(|s| s.scratch_len as usize).max().unwrap_or(0);
-        let pack = |step: StepInfo<'m>| {
-            let inputs = step.inputs.iter().filter_map(|id| tensors.get(usize::from(id)));
-            let views: Vec<_> =
-                inputs.map(|x| View { shape: &x.shape, quant: x.quant, bytes: None }).collect();
-            let y = tensors.get(usize::from(step.output))?;
-            let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut [] };
-            let io = Io {
-                x: &views,
-                y,
-                states: Default::default(),
-                scratch: &mut [],
-                constants: model.constants(),
-            };
-            Packed::new(kernels.name(), &step.op, &io)
-        };
-        let layers = model.steps().map(pack).collect();
-        Self {
-            model,
-            layers,
-            threads: Threads::new(threads),
-            scratch: end,
-            arena: end + scratch_len,
-            tensors,
-        }
+        let layers: Vec<_> = model.steps().map(|step| pack(model, kernels, step)).collect();
+        let (tensors, scratch) = apart(model, &layers);
+        let arena = scratch + model.steps().map(|s| s.scratch_len as usize).max().unwrap_or(0);
+        Self { model, layers, threads: Threads::new(threads), scratch, arena, tensors }
     }
 
     /// RAM that a session needs, in bytes.
@@ -85,20 +63,30 @@ impl<'m> Host<'m> {
     }
 }
 
-/// The tensors at places of their own while they live, save those that a step writes onto its input; and the end.
-fn apart(model: &Model<'_>) -> (Vec<TensorInfo>, usize) {
+/// The step with its weights packed, if it has that form.
+fn pack<'m>(model: &Model<'m>, kernels: &Kernels, step: StepInfo<'m>) -> Option<Packed> {
+    let inputs: Vec<TensorInfo> = step.inputs.iter().filter_map(|id| model.tensor(id)).collect();
+    let x: Vec<_> = inputs.iter().map(|x| View { shape: &x.shape, quant: x.quant, bytes: None }).collect();
+    let y = model.tensor(step.output)?;
+    let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut [] };
+    let (states, constants) = (Default::default(), model.constants());
+    Packed::new(kernels.name(), &step.op, &Io { x: &x, y, states, scratch: &mut [], constants })
+}
+
+/// The tensors at places of their own while they live, save those that a step writes onto its input; and the end. Packed
+/// layers do not write onto their inputs.
+fn apart(model: &Model<'_>, layers: &[Option<Packed>]) -> (Vec<TensorInfo>, usize) {
     let tensor = |id| model.tensor(id).map(|t| TensorInfo { kept: 0, ..t });
     let mut tensors: Vec<TensorInfo> = (0..model.format().tensors()).filter_map(tensor).collect();
     let mut owner: Vec<usize> = (0..tensors.len()).collect();
     let states: Vec<usize> = model.states().map(|state| usize::from(state.tensor)).collect();
-    for step in model.steps() {
+    for (step, layer) in model.steps().zip(layers) {
         let y = usize::from(step.output);
-        // Sums are faster apart; a state's new value goes where the old one lies.
-        let inputs = step.inputs.iter().map(usize::from).filter(|_| !matches!(step.op, Op::Add(_)));
+        // A state's new value goes where the old one lies, whoever makes it.
+        let inputs = step.inputs.iter().map(usize::from).filter(|_| layer.is_none());
         let mut candidates = inputs.chain(states.iter().copied());
-        if let Some(x) =
-            candidates.find(|&x| !tensors[x].constant && tensors[x].range() == tensors[y].range())
-        {
+        let onto = |x: usize| !tensors[x].constant && tensors[x].range() == tensors[y].range();
+        if let Some(x) = candidates.find(|&x| onto(x)) {
             owner[y] = owner[x];
         }
     }
