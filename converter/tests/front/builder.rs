@@ -7,6 +7,11 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::*;
 
+#[path = "../common/random.rs"]
+mod random;
+
+pub(crate) use random::Random;
+
 /// A model under construction.
 #[derive(Clone)]
 pub(crate) struct Model {
@@ -163,27 +168,7 @@ pub(crate) fn text(name: &str, s: &str) -> AttributeProto {
     AttributeProto { s: s.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
 }
 
-/// Xorshift: small, and the same everywhere.
-#[derive(Debug, Clone)]
-pub(crate) struct Random(u64);
-
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 11
-    }
-
-    /// A whole number below `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
     /// From −1 to 1.
     pub(crate) fn float(&mut self) -> f32 {
         (self.next() % 20_001) as f32 / 10_000.0 - 1.0

@@ -4,6 +4,11 @@ use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 use std::rc::Rc;
 use tract_tflite::tflite::*;
 
+#[path = "../common/random.rs"]
+mod random;
+
+pub(crate) use random::Random;
+
 /// Writes the options of an operator.
 pub(crate) type Options =
     (BuiltinOptions, Rc<dyn Fn(&mut FlatBufferBuilder<'static>) -> WIPOffset<UnionWIPOffset>>);
@@ -331,25 +336,7 @@ fn tensor(b: &mut FlatBufferBuilder<'static>, value: &Value, buffer: u32) -> WIP
     Tensor::create(b, &args)
 }
 
-/// Xorshift: small, and the same everywhere.
-pub(crate) struct Random(u64);
-
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 11
-    }
-
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
     pub(crate) fn i8s(&mut self, n: usize) -> Vec<i8> {
         (0..n).map(|_| self.next() as i8).collect()
     }
