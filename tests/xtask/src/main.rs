@@ -8,6 +8,7 @@ mod emulate;
 mod firmware;
 mod mlperf;
 mod models;
+mod peers;
 mod setup;
 mod shell;
 mod sizes;
@@ -65,6 +66,8 @@ enum Chore {
         #[arg(long)]
         full: bool,
     },
+    /// Time networks on other engines and on mote, side by side
+    Peers(peers::Options),
     /// Print what images of models weigh and what an inference costs on their boards; fail when one exceeds its budget
     Sizes {
         #[command(flatten)]
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Chore::Mlperf { image, build, serial } => mlperf::run(&image, build, &serial),
         Chore::Capi(args) => capi::run(&args),
         Chore::Test { full } => test::run(full),
+        Chore::Peers(options) => peers::run(&options),
         Chore::Sizes { options } => sizes::run(options),
     };
     match result {

@@ -12,8 +12,8 @@ use crate::shell::{cargo, root, typed};
 /// A converted model.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    /// Its name in MLPerf Tiny's protocol.
-    pub(crate) name: &'static str,
+    /// Its name, for the benchmark's models that in MLPerf Tiny's protocol.
+    pub(crate) name: String,
     /// Where it lies.
     pub(crate) path: PathBuf,
     /// Bytes of the file.
@@ -45,10 +45,21 @@ pub(crate) fn example() -> Result<Model> {
     )
 }
 
+/// The benchmark's network of this name, without the number of the protocol, where it is.
+pub(crate) fn published(name: &str) -> Option<PathBuf> {
+    let (_, file) = SUITE.iter().find(|(full, _)| full.strip_suffix("01") == Some(name))?;
+    Some(suite_folder().join(file)).filter(|path| path.is_file())
+}
+
+/// Where the benchmark's models are looked for.
+fn suite_folder() -> PathBuf {
+    let shared = std::env::var_os("MOTE_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
+    shared.join("models/mlperf_tiny")
+}
+
 /// The benchmark's models, in `MOTE_SHARED` or beside the checkout; none, and a word on it, where they are not.
 pub(crate) fn suite() -> Result<Vec<Model>> {
-    let shared = std::env::var_os("MOTE_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
-    let folder = shared.join("models/mlperf_tiny");
+    let folder = suite_folder();
     if !folder.is_dir() {
         eprintln!("xtask: no models of MLPerf Tiny at {} (set MOTE_SHARED): left out", folder.display());
         return Ok(Vec::new());
@@ -57,7 +68,7 @@ pub(crate) fn suite() -> Result<Vec<Model>> {
 }
 
 /// Converts a network and reads what the converter knows of the model.
-fn convert(name: &'static str, network: &Path, options: &[PathBuf]) -> Result<Model> {
+pub(crate) fn convert(name: &str, network: &Path, options: &[PathBuf]) -> Result<Model> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder)?;
     let path = folder.join(name).with_extension("mote");
@@ -68,7 +79,7 @@ fn convert(name: &'static str, network: &Path, options: &[PathBuf]) -> Result<Mo
     let layers = facts["operators"].as_array().context("`mote inspect --json` gave no operators")?;
     let scratch = layers.iter().filter_map(|layer| layer["scratch_bytes"].as_u64()).max().unwrap_or(0);
     let (bytes, weights, arena) = (number("model_bytes")?, number("weight_bytes")?, number("arena_bytes")?);
-    Ok(Model { name, path, bytes, weights, arena, scratch })
+    Ok(Model { name: name.into(), path, bytes, weights, arena, scratch })
 }
 
 /// The `mote` of this checkout, in the profile that the tests build.

@@ -101,7 +101,7 @@ fn measure(all: bool) -> Result<Vec<Row>> {
         let mote = size.text.saturating_sub(weights + without);
         let ram = model.arena + stack + size.statics;
         rows.push(Row {
-            model: model.name.into(),
+            model: model.name.clone(),
             board: board.name().into(),
             form: form.name().into(),
             values: [
@@ -121,7 +121,7 @@ fn measure(all: bool) -> Result<Vec<Row>> {
 }
 
 fn build(model: &Model, board: Board, form: Form) -> Result<(Size, std::path::PathBuf)> {
-    let image = Image { board, model: model.path.clone(), benchmark: model.name.into(), form };
+    let image = Image { board, model: model.path.clone(), benchmark: model.name.clone(), form };
     let path = image.build()?;
     Ok((size(&path)?, path))
 }

@@ -77,7 +77,7 @@ fn lint() -> Result<()> {
     if has_library(board.target()) {
         let model = models::example()?;
         for form in Form::ALL {
-            let image = Image { board, model: model.path.clone(), benchmark: model.name.into(), form };
+            let image = Image { board, model: model.path.clone(), benchmark: model.name.clone(), form };
             let mut clippy = cargo(&firmware().join("mlperf-image"));
             clippy.args(["clippy", "--quiet", "--release", "--target", board.target()]).args(STRICT);
             start(image.choose(&mut clippy)?)?;
