@@ -1,4 +1,4 @@
-//! Splits the arena into what one call of a kernel reads, writes and scribbles on. A step is one call, or a call per band
+//! Gives each call of a kernel what it reads, writes and scribbles on. A step is one call, or a call per band
 //! of rows where its output runs into its input, or one of a group that makes a few rows of each step in turn.
 
 use core::borrow::Borrow;
@@ -10,20 +10,21 @@ use mote_kernels::table::Kernels;
 use mote_kernels::view::{Io, View, ViewMut};
 
 use crate::program::Program;
+use crate::ram::Ram;
 
 /// Runs one step. The model's check has proven that the buffers exist and lie apart.
 ///
 /// Most steps read one tensor; they do without the stack that several need. An included model whose steps all read one
 /// does without the code for more.
 #[inline]
-pub(crate) fn run<'m, P: Program<'m>>(
+pub(crate) fn run<'m, P: Program<'m>, const R: usize>(
     kernels: &Kernels,
     model: &P,
     step: &StepInfo<'_>,
     y: &TensorInfo,
-    arena: &mut [u8],
+    ram: Ram<'_, R>,
 ) {
-    let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
+    let memory = &mut Memory { kernels, step, constants: model.constants(), ram };
     match step.inputs.len() {
         0 | 1 => {
             let Some(x) = step.inputs.get(0).and_then(|id| model.info(id)) else { return };
@@ -35,36 +36,36 @@ pub(crate) fn run<'m, P: Program<'m>>(
         }
         _ if P::MOST_INPUTS < 2 => {}
         _ if step.op.updates() > 0 => memory.update(y, |id| model.info(id)),
-        2 => inputs::<_, 2>(memory, &step.op, y, |id| model.info(id)),
-        _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &step.op, y, |id| model.info(id)),
+        2 => inputs::<_, R, 2>(memory, &step.op, y, |id| model.info(id)),
+        _ if P::MOST_INPUTS > 2 => inputs::<_, R, MAX_INPUTS>(memory, &step.op, y, |id| model.info(id)),
         _ => {}
     }
 }
 
 /// Makes some rows of one step's output, where the others of its tensor make room.
 #[inline]
-pub(crate) fn rows<'m, P: Program<'m>>(
+pub(crate) fn rows<'m, P: Program<'m>, const R: usize>(
     kernels: &Kernels,
     model: &P,
     step: &StepInfo<'_>,
     rows: &Rows<'_>,
     growth: &Growth,
-    arena: &mut [u8],
+    mut ram: Ram<'_, R>,
 ) {
-    arena.copy_within(growth.moved.clone(), growth.to);
+    ram.copy_within(growth.moved.clone(), growth.to);
     let x = step.inputs.get(0).and_then(|id| model.info(id)?.borrow().image());
     let height = x.map_or(1, |x| x.height);
     let mut op = step.op;
     op.keep_rows(&rows.window, &rows.range, height);
     let part = |id| rows.progress.input(id, model.info(id)?.borrow(), &rows.window, &rows.range);
-    let memory = &mut Memory { kernels, step, constants: model.constants(), arena };
+    let memory = &mut Memory { kernels, step, constants: model.constants(), ram };
     match step.inputs.len() {
         0 | 1 => {
             let Some(x) = step.inputs.get(0).and_then(part) else { return };
             memory.one(&op, (&x).into(), (&growth.part).into());
         }
-        2 if P::MOST_INPUTS > 1 => inputs::<_, 2>(memory, &op, &growth.part, part),
-        _ if P::MOST_INPUTS > 2 => inputs::<_, MAX_INPUTS>(memory, &op, &growth.part, part),
+        2 if P::MOST_INPUTS > 1 => inputs::<_, R, 2>(memory, &op, &growth.part, part),
+        _ if P::MOST_INPUTS > 2 => inputs::<_, R, MAX_INPUTS>(memory, &op, &growth.part, part),
         _ => {}
     }
 }
@@ -107,15 +108,16 @@ impl<'s> Rows<'s> {
 
 /// Calls the kernel of a step of several inputs, at most `N`, on these tensors or parts of tensors.
 #[inline(never)]
-fn inputs<T: Borrow<TensorInfo>, const N: usize>(
-    memory: &mut Memory<'_>,
+fn inputs<T: Borrow<TensorInfo>, const R: usize, const N: usize>(
+    memory: &mut Memory<'_, R>,
     op: &Op,
     y: &TensorInfo,
     tensor: impl Fn(u16) -> Option<T>,
 ) {
     let tensors: Vec<T, N> = memory.step.inputs.iter().filter_map(tensor).take(N).collect();
     let (out, constants) = (y.range(), memory.constants);
-    let Some(parts) = Parts::new(memory.arena, &out, memory.scratch()) else { return };
+    let scratch = memory.scratch();
+    let Some(parts) = memory.ram.lend().parts(&out, &scratch) else { return };
     let views = tensors.iter().map(|x| {
         let x = x.borrow();
         let same = !x.constant && x.range() == out;
@@ -130,14 +132,14 @@ fn inputs<T: Borrow<TensorInfo>, const N: usize>(
 }
 
 /// What the calls of one step's kernel share.
-struct Memory<'s> {
+struct Memory<'s, const R: usize> {
     kernels: &'s Kernels,
     step: &'s StepInfo<'s>,
     constants: &'s [u8],
-    arena: &'s mut [u8],
+    ram: Ram<'s, R>,
 }
 
-impl<'s> Memory<'s> {
+impl<const R: usize> Memory<'_, R> {
     /// Runs a step of one input, which may die row by row under the output.
     #[inline]
     fn bands(&mut self, x: &TensorInfo, y: &TensorInfo) {
@@ -174,7 +176,7 @@ impl<'s> Memory<'s> {
         let same = !constant && from == to;
         let read = if constant || same { 0..0 } else { from.clone() };
         let scratch = self.scratch();
-        let [bytes, y, scratch] = self.arena.get_disjoint_mut([read, to, scratch]).ok()?;
+        let [bytes, y, scratch] = self.ram.lend().disjoint([read, to, scratch])?;
         let bytes = if constant { self.constants.get(from)? } else { bytes };
         Some(Apart { x: (!same).then_some(bytes), y, scratch })
     }
@@ -188,7 +190,7 @@ impl<'s> Memory<'s> {
         let arena = |i: usize| tensor(i).filter(|x| !x.constant).map_or(0..0, TensorInfo::range);
         let Some(first) = tensor(0) else { return };
         let ranges = [arena(0), arena(1), arena(2), y.range(), scratch];
-        let Ok([x, one, two, out, scratch]) = self.arena.get_disjoint_mut(ranges) else { return };
+        let Some([x, one, two, out, scratch]) = self.ram.lend().disjoint(ranges) else { return };
         let x = if first.constant { constants.get(first.range()).unwrap_or(&[]) } else { x };
         let view = |i: usize| {
             let tensor = tensor(i).unwrap_or(first);
@@ -226,34 +228,4 @@ struct Apart<'a> {
     x: Option<&'a [u8]>,
     y: &'a mut [u8],
     scratch: &'a mut [u8],
-}
-
-/// The arena, in the parts that a kernel's call may write, and the rest with the places where it lies.
-struct Parts<'a> {
-    y: &'a mut [u8],
-    scratch: &'a mut [u8],
-    rest: [(usize, &'a [u8]); 3],
-}
-
-impl<'a> Parts<'a> {
-    /// `None` when the two share bytes, or lie outside.
-    fn new(arena: &'a mut [u8], y: &Range<usize>, scratch: Range<usize>) -> Option<Self> {
-        let scratch = if scratch.is_empty() { y.end..y.end } else { scratch };
-        let first = y.start <= scratch.start;
-        let (low, high) = if first { (y, &scratch) } else { (&scratch, y) };
-        let (before, arena) = arena.split_at_mut_checked(low.start)?;
-        let (one, arena) = arena.split_at_mut_checked(low.len())?;
-        let (between, arena) = arena.split_at_mut_checked(high.start.checked_sub(low.end)?)?;
-        let (other, behind) = arena.split_at_mut_checked(high.len())?;
-        let rest: [(usize, &[u8]); 3] = [(0, before), (low.end, between), (high.end, behind)];
-        let (y, scratch) = if first { (one, other) } else { (other, one) };
-        Some(Self { y, scratch, rest })
-    }
-
-    /// Bytes that are not written.
-    fn read(&self, range: Range<usize>) -> Option<&'a [u8]> {
-        self.rest
-            .iter()
-            .find_map(|(at, part)| part.get(range.start.checked_sub(*at)?..range.end.checked_sub(*at)?))
-    }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong once a model has been checked: a small arena, and rows that do not fit the input.
+//! What can go wrong once a model has been checked: a small arena or region, and rows that do not fit the input.
 
 use core::fmt;
 
@@ -24,6 +24,27 @@ impl fmt::Display for ArenaTooSmall {
 }
 
 impl core::error::Error for ArenaTooSmall {}
+
+/// A region of RAM has fewer bytes than the model needs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RegionTooSmall {
+    /// Which one, counted from 0.
+    pub region: usize,
+    /// Bytes that the model needs there.
+    pub needed: usize,
+    /// Bytes that were given; 0 for a region that was not given at all.
+    pub given: usize,
+}
+
+impl fmt::Display for RegionTooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { region, needed, given } = self;
+        write!(f, "region {region} has {given} bytes, the model needs {needed} there")
+    }
+}
+
+impl core::error::Error for RegionTooSmall {}
 
 /// Rows that do not fit the input. Nothing has been taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -73,7 +73,7 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool>
 {
     /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
     pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
-        Session::over(self, arena, self.columns.best())
+        Session::over(self, [arena], self.columns.best())
     }
 }
 

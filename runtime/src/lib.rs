@@ -32,12 +32,13 @@ mod included;
 mod model;
 mod operators;
 mod program;
+mod ram;
 mod session;
 mod step;
 mod tensor;
 
 pub use aligned::{Aligned, Arena};
-pub use error::{ArenaTooSmall, RowsError};
+pub use error::{ArenaTooSmall, RegionTooSmall, RowsError};
 #[cfg(feature = "std")]
 pub use host::Host;
 pub use included::Included;

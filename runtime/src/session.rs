@@ -7,16 +7,18 @@ use mote_kernels::table::Kernels;
 
 use crate::bind::{self, Rows};
 use crate::cursor::{Cursor, Next};
-use crate::error::{ArenaTooSmall, RowsError};
+use crate::error::{ArenaTooSmall, RegionTooSmall, RowsError};
 use crate::model::Model;
 use crate::program::Program;
+use crate::ram::Ram;
 use crate::step::{Hook, Step};
 use crate::tensor::{Tensor, TensorMut};
 
-/// One inference after the other over the same arena. States go from each to the next.
-pub struct Session<'m, 'a, P: Program<'m> = Model<'m>> {
+/// One inference after the other over the same arena, or over the same `R` regions of RAM. States go from each to the
+/// next.
+pub struct Session<'m, 'a, P: Program<'m> = Model<'m>, const R: usize = 1> {
     model: &'m P,
-    arena: &'a mut [u8],
+    ram: Ram<'a, R>,
     kernels: &'static Kernels,
     cursor: Cursor<'m, P>,
     /// Rows of the input that have come, where it is fed by rows.
@@ -37,7 +39,7 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     ) -> Result<Self, ArenaTooSmall> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
-        let mut session = Self::over(model, arena, kernels);
+        let mut session = Self::over(model, [arena], kernels);
         session.reset();
         Ok(session)
     }
@@ -46,12 +48,36 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     pub fn resume(model: &'m P, arena: &'a mut [u8]) -> Result<Self, ArenaTooSmall> {
         let (needed, given) = (model.arena_bytes(), arena.len());
         let arena = arena.get_mut(..needed).ok_or(ArenaTooSmall { needed, given })?;
-        Ok(Self::over(model, arena, model.columns().best()))
+        Ok(Self::over(model, [arena], model.columns().best()))
     }
+}
 
-    /// A session over an arena that is large enough and holds the states already.
-    pub(crate) fn over(model: &'m P, arena: &'a mut [u8], kernels: &'static Kernels) -> Self {
-        Self { model, arena, kernels, cursor: Cursor::new(model), fed: 0 }
+impl<'m, 'a, const R: usize> Session<'m, 'a, Model<'m>, R> {
+    /// A session over several regions of RAM, one slice for each that the model was planned for, in its order
+    /// (`mote convert --region`; [`mote_format::Model::regions`]). Any model runs in one arena as well, see
+    /// [`Self::new`].
+    pub fn in_regions(model: &'m Model<'m>, slices: [&'a mut [u8]; R]) -> Result<Self, RegionTooSmall> {
+        let mut regions = model.format().regions().map(|region| region.len()).enumerate();
+        let mut fitting = slices;
+        for slice in &mut fitting {
+            let (region, needed) = regions.next().unwrap_or((0, 0));
+            let given = slice.len();
+            *slice =
+                core::mem::take(slice).get_mut(..needed).ok_or(RegionTooSmall { region, needed, given })?;
+        }
+        if let Some((region, needed)) = regions.find(|&(_, needed)| needed > 0) {
+            return Err(RegionTooSmall { region, needed, given: 0 });
+        }
+        let mut session = Self::over(model, fitting, model.columns().best());
+        session.reset();
+        Ok(session)
+    }
+}
+
+impl<'m, 'a, P: Program<'m>, const R: usize> Session<'m, 'a, P, R> {
+    /// A session over regions that are as large as the model's and hold the states already.
+    pub(crate) fn over(model: &'m P, slices: [&'a mut [u8]; R], kernels: &'static Kernels) -> Self {
+        Self { model, ram: Ram::new(slices), kernels, cursor: Cursor::new(model), fed: 0 }
     }
 
     /// Forgets all inferences: every state holds its initial value again, and the next step is the first. A run that
@@ -61,7 +87,7 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         self.restart();
         for state in model.states() {
             let Some(tensor) = model.tensor(state.tensor) else { continue };
-            let Some(bytes) = self.arena.get_mut(tensor.range()) else { continue };
+            let Some(bytes) = self.ram.get_mut(tensor.range()) else { continue };
             let initial = state.initial.and_then(|id| model.tensor(id));
             match initial.and_then(|initial| model.constants().get(initial.range())) {
                 Some(initial) => bytes.copy_from_slice(initial),
@@ -81,13 +107,13 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
     pub fn input_mut(&mut self, i: usize) -> Option<TensorMut<'_>> {
         let id = u16::try_from(i).ok().filter(|&id| id < self.model.inputs())?;
         let info = self.model.tensor(id).filter(|info| info.kept == 0)?;
-        Some(TensorMut::new(info, self.arena))
+        Some(TensorMut::over(info, self.ram.get_mut(info.range())?))
     }
 
     /// Output `i`, valid after a run until the next one starts.
     pub fn output(&self, i: usize) -> Option<Tensor<'_>> {
         let info = self.model.tensor(self.model.outputs().get(i)?)?;
-        Some(Tensor::in_arena(info, self.arena))
+        Some(Tensor::new(info, self.ram.get(info.range())?))
     }
 
     /// All outputs.
@@ -168,9 +194,11 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         if x.kept == 0 || self.cursor.is_at_start() {
             let growth = x.grow(self.fed, 1);
             if let Some(growth) = &growth {
-                self.arena.copy_within(growth.moved.clone(), growth.to);
+                self.ram.copy_within(growth.moved.clone(), growth.to);
             }
-            self.arena[growth.map_or(*x, |g| g.part).range()].copy_from_slice(row);
+            if let Some(place) = self.ram.get_mut(growth.map_or(*x, |g| g.part).range()) {
+                place.copy_from_slice(row);
+            }
         }
         self.fed += 1;
         self.cursor.progress.fed = self.fed as u16;
@@ -199,11 +227,13 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         let (model, kernels) = (self.model, self.kernels);
         let y = model.info(info.output)?;
         let y = y.borrow();
-        hook.before(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
-        if !model.compute(info, y, self.arena) {
-            bind::run(kernels, model, info, y, self.arena);
+        let bytes = self.ram.get(y.range()).unwrap_or_default();
+        hook.before(&Step { model, info, y, part: y, offset: 0, bytes, kernels });
+        if !model.compute(info, y, self.ram.first()) {
+            bind::run(kernels, model, info, y, self.ram.lend());
         }
-        hook.after(&Step { model, info, y, part: y, offset: 0, arena: self.arena, kernels });
+        let bytes = self.ram.get(y.range()).unwrap_or_default();
+        hook.after(&Step { model, info, y, part: y, offset: 0, bytes, kernels });
         Some(())
     }
 
@@ -216,9 +246,11 @@ impl<'m, 'a, P: Program<'m>> Session<'m, 'a, P> {
         let rows = Rows::new(model, info, call, &self.cursor.progress)?;
         let growth = rows.grow(y)?;
         let (part, offset) = (&growth.part, rows.offset(y));
-        hook.before(&Step { model, info, y, part, offset, arena: self.arena, kernels });
-        bind::rows(kernels, model, info, &rows, &growth, self.arena);
-        hook.after(&Step { model, info, y, part, offset, arena: self.arena, kernels });
+        let bytes = self.ram.get(part.range()).unwrap_or_default();
+        hook.before(&Step { model, info, y, part, offset, bytes, kernels });
+        bind::rows(kernels, model, info, &rows, &growth, self.ram.lend());
+        let bytes = self.ram.get(part.range()).unwrap_or_default();
+        hook.after(&Step { model, info, y, part, offset, bytes, kernels });
         Some(())
     }
 }

@@ -15,7 +15,8 @@ pub struct Step<'s> {
     pub(crate) part: &'s TensorInfo,
     /// Bytes of the output that were there before.
     pub(crate) offset: usize,
-    pub(crate) arena: &'s [u8],
+    /// Their bytes.
+    pub(crate) bytes: &'s [u8],
     pub(crate) kernels: &'static Kernels,
 }
 
@@ -53,7 +54,7 @@ impl<'s> Step<'s> {
     /// What it writes; the values are there once it has run. A step that runs in lockstep with others writes some rows
     /// of its tensor at a time, and is heard of each time.
     pub fn output(&self) -> Tensor<'_> {
-        Tensor::in_arena(*self.part, self.arena)
+        Tensor::new(*self.part, self.bytes)
     }
 
     /// Where in its tensor that lies, in bytes from the start.

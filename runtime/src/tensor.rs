@@ -36,10 +36,6 @@ impl<'a> Tensor<'a> {
         Self { info, bytes }
     }
 
-    pub(crate) fn in_arena(info: TensorInfo, arena: &'a [u8]) -> Self {
-        Self::new(info, arena.get(info.range()).unwrap_or(&[]))
-    }
-
     /// Type, shape, scale.
     pub fn info(&self) -> &TensorInfo {
         &self.info
@@ -117,9 +113,5 @@ impl<'a> TensorMut<'a> {
     /// A tensor over bytes of its own, such as an input that is to be pushed row by row.
     pub fn over(info: TensorInfo, bytes: &'a mut [u8]) -> Self {
         Self { info, bytes }
-    }
-
-    pub(crate) fn new(info: TensorInfo, arena: &'a mut [u8]) -> Self {
-        Self { info, bytes: arena.get_mut(info.range()).unwrap_or_default() }
     }
 }

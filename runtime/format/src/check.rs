@@ -67,7 +67,7 @@ fn check_records(model: &Model<'_>) -> Result<(), Error> {
             && (end > header.consts_len as usize || !(tensor.offset as usize).is_multiple_of(ALIGN))
         {
             Some(Reason::Constant)
-        } else if !constant && end > header.arena as usize {
+        } else if !constant && !in_one_region(model, &tensor.range()) {
             Some(Reason::OutsideArena)
         } else {
             None
@@ -75,6 +75,11 @@ fn check_records(model: &Model<'_>) -> Result<(), Error> {
         fault.map_or(Ok(()), |reason| Err(Error { at, reason }))?;
     }
     Ok(())
+}
+
+/// Whether the arena has these bytes, in one piece.
+fn in_one_region(model: &Model<'_>, range: &core::ops::Range<usize>) -> bool {
+    model.regions().any(|region| region.start <= range.start && range.end <= region.end)
 }
 
 /// Inputs and states are there at time 0 and do not overlap.
@@ -233,7 +238,7 @@ fn check_memory(
     let now = step.index + 1;
     free(model, y.range(), now, step.output, excused)?;
     let scratch = step.scratch_at as usize..(step.scratch_at + step.scratch_len) as usize;
-    if scratch.end > model.arena_bytes() {
+    if !in_one_region(model, &scratch) {
         return Err(Reason::OutsideArena);
     }
     free(model, scratch, now, u16::MAX, &|_, _| false)

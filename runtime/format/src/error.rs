@@ -33,7 +33,7 @@ pub enum Reason {
     Section,
     /// A tensor record has an impossible value.
     Tensor,
-    /// A tensor or scratch buffer lies outside the arena.
+    /// A tensor or scratch buffer lies outside the arena, or in two of its regions.
     OutsideArena,
     /// Constant bytes lie outside the constant section, are not aligned, or have the wrong length.
     Constant,
@@ -83,7 +83,7 @@ impl fmt::Display for Reason {
             Self::Header => f.write_str("a header field has an impossible value"),
             Self::Section => f.write_str("a section lies outside the file or is misaligned"),
             Self::Tensor => f.write_str("a tensor record has an impossible value"),
-            Self::OutsideArena => f.write_str("a buffer lies outside the arena"),
+            Self::OutsideArena => f.write_str("a buffer lies outside the arena, or in two of its regions"),
             Self::Constant => f.write_str("a constant lies outside its section or has the wrong length"),
             Self::UnknownOperator(code) => write!(f, "operator code {code} is unknown to this reader"),
             Self::MissingOperator(code) => {

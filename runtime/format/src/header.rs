@@ -1,9 +1,9 @@
-//! The first 64 bytes: what the file is, and where its sections lie.
+//! The first bytes, 64 where the RAM is one piece: what the file is, and where its sections lie.
 //!
 //! ```text
 //!   0 magic    4 bytes "MOTE"
 //!   4 version  u16
-//!   6 header   u16  length of this header, 64
+//!   6 header   u16  length of this header, 64 and 4 more for each border
 //!   8 length   u32  bytes of the whole file
 //!  12 crc      u32  CRC-32 of bytes 16..length
 //!  16 arena    u32  bytes of RAM that one inference needs
@@ -22,7 +22,10 @@
 //!  56 meta_len u32
 //!  60 n_states u16  they are the tensors behind the inputs
 //!  62 schedule u16 bytes of the schedule, an even number; see `lockstep`
+//!  64 borders  u32 each: where a region of the RAM ends and the next begins, a multiple of 4
 //! ```
+
+use core::ops::Range;
 
 use crate::bytes::{slice, u16_at, u32_at};
 use crate::crc::crc32;
@@ -38,6 +41,8 @@ pub const VERSIONS: &[u16] = &[1];
 pub const ALIGN: usize = 16;
 /// A model has at most this many tensors.
 pub const MAX_TENSORS: usize = 4096;
+/// The RAM has at most this many regions.
+pub const MAX_REGIONS: usize = 8;
 /// A model has at most this many steps.
 pub const MAX_STEPS: usize = 4096;
 
@@ -62,6 +67,8 @@ pub(crate) struct Header {
     pub(crate) meta_len: u32,
     pub(crate) n_states: u16,
     pub(crate) schedule_len: u16,
+    /// Bytes of this header.
+    pub(crate) header_len: u16,
 }
 
 impl Header {
@@ -81,7 +88,9 @@ impl Header {
         if !VERSIONS.contains(&version) {
             return Err(refuse(4, Reason::Version(version)));
         }
-        if u16_at(head, 6) != Some(HEADER as u16) || (header.length as usize) < HEADER {
+        let length = usize::from(header.header_len);
+        let known = (HEADER..HEADER + 4 * MAX_REGIONS).contains(&length) && length.is_multiple_of(4);
+        if !known || (header.length as usize) < length {
             return Err(refuse(6, Reason::Header));
         }
         let whole = slice(bytes, 0, header.length as usize)
@@ -90,6 +99,7 @@ impl Header {
             return Err(refuse(12, Reason::Checksum));
         }
         header.check()?;
+        header.check_borders(whole)?;
         Ok(header)
     }
 
@@ -111,6 +121,7 @@ impl Header {
             meta_len: u32_at(head, 56)?,
             n_states: u16_at(head, 60)?,
             schedule_len: u16_at(head, 62)?,
+            header_len: u16_at(head, 6)?,
         })
     }
 
@@ -145,10 +156,45 @@ impl Header {
             (52, self.meta, self.meta_len, 4),
         ] {
             let inside = at.checked_add(len).is_some_and(|end| end <= self.length);
-            if !inside || at % align != 0 || (at as usize) < HEADER {
+            if !inside || at % align != 0 || at < self.header_len.into() {
                 return refuse(field, Reason::Section);
             }
         }
         Ok(())
+    }
+
+    /// Where the regions of the RAM begin and end: they lie one behind the other.
+    pub(crate) fn regions<'a>(&self, bytes: &'a [u8]) -> Regions<'a> {
+        let borders = slice(bytes, HEADER, usize::from(self.header_len) - HEADER).unwrap_or(&[]);
+        Regions { borders, from: 0, arena: Some(self.arena) }
+    }
+
+    fn check_borders(&self, bytes: &[u8]) -> Result<(), Error> {
+        let sound = self.regions(bytes).all(|r| r.start <= r.end && r.start.is_multiple_of(4));
+        if sound { Ok(()) } else { Err(Error { at: HEADER as u32, reason: Reason::Header }) }
+    }
+}
+
+/// The regions of RAM that a model was planned for, in order. The bytes of the arena are numbered through from the first
+/// byte of the first region to the last of the last one; no tensor and no scratch lies in two.
+#[derive(Debug, Clone)]
+pub struct Regions<'a> {
+    borders: &'a [u8],
+    from: u32,
+    /// The end of the last region, until that has been given.
+    arena: Option<u32>,
+}
+
+impl Iterator for Regions<'_> {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let end = match u32_at(self.borders, 0) {
+            Some(border) => border,
+            None => self.arena.take()?,
+        };
+        self.borders = self.borders.get(4..).unwrap_or(&[]);
+        let start = core::mem::replace(&mut self.from, end);
+        Some(start as usize..end as usize)
     }
 }

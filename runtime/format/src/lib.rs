@@ -28,15 +28,15 @@ mod write;
 
 pub use error::{Error, Reason};
 pub use field::{Const, Pads, Requant, Rounding, Scale, Stride};
-pub use header::{ALIGN, MAGIC, MAX_STEPS, MAX_TENSORS, VERSION, VERSIONS};
+pub use header::{ALIGN, MAGIC, MAX_REGIONS, MAX_STEPS, MAX_TENSORS, Regions, VERSION, VERSIONS};
 pub use lockstep::{Call, Calls, Group, Groups, Growth, MAX_CALL_ROWS, MAX_GROUP, Progress};
-pub use meta::{Labels, Original, Preparation, Removed};
+pub use meta::{Bound, Labels, NamedRegion, NamedRegions, Original, Preparation, Removed};
 pub use model::{Ids, Model, State, StepInfo, Steps};
 pub use ops::*;
 pub use rows::{Bands, Image, RowWindow};
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};
 #[cfg(feature = "alloc")]
-pub use write::{AlignedBytes, GroupSpec, ModelWriter, StateSpec, StepSpec, TensorSpec};
+pub use write::{AlignedBytes, GroupSpec, ModelWriter, RegionSpec, StateSpec, StepSpec, TensorSpec};
 
 /// An operator reads at most this many tensors.
 pub const MAX_INPUTS: usize = 8;

@@ -10,6 +10,8 @@
 //!   tag 4  preparation  u16 input, u8 channels-first, u8 n, f32 mean x n, f32 scale x n
 //!   tag 5  removed      strings in threes: node, operator, reason
 //!   tag 6  original     u64 MACs, u32 constant bytes, u32 arena bytes
+//!   tag 7  bound        u32 arena bytes, u64 cost of traffic
+//!   tag 8  regions      per region u32 cost of a byte that is moved, u16 length + UTF-8 name
 //! ```
 
 use crate::bytes::{f32_at, slice, u8_at, u16_at, u32_at};
@@ -25,6 +27,8 @@ pub(crate) const LABELS: u16 = 3;
 pub(crate) const PREPARATION: u16 = 4;
 pub(crate) const REMOVED: u16 = 5;
 pub(crate) const ORIGINAL: u16 = 6;
+pub(crate) const BOUND: u16 = 7;
+pub(crate) const REGIONS: u16 = 8;
 
 /// A length-prefixed string at an offset of the file, inside the metadata.
 pub(crate) fn string<'a>(bytes: &'a [u8], header: &Header, at: u32) -> Option<&'a str> {
@@ -72,6 +76,7 @@ pub(crate) fn check(model: &Model<'_>) -> Result<(), Error> {
             Some((PREPARATION, payload)) if !Preparation(payload).plausible() => return refuse(at),
             Some((LABELS, payload)) if payload.len() < 4 => return refuse(at),
             Some((ORIGINAL, payload)) if payload.len() != Original::SIZE => return refuse(at),
+            Some((BOUND, payload)) if payload.len() != Bound::SIZE => return refuse(at),
             Some(_) => {}
             None if at == records.end => return Ok(()),
             None => return refuse(at),
@@ -102,6 +107,16 @@ impl<'a> Model<'a> {
         Original::get(Records::new(self).find(|r| r.0 == ORIGINAL)?.1, 0)
     }
 
+    /// What no plan of its memory goes below.
+    pub fn bound(&self) -> Option<Bound> {
+        Bound::get(Records::new(self).find(|r| r.0 == BOUND)?.1, 0)
+    }
+
+    /// Names and costs of its [regions](Self::regions), in order; none when the RAM is one piece.
+    pub fn named_regions(&self) -> NamedRegions<'a> {
+        NamedRegions { rest: Records::new(self).find(|r| r.0 == REGIONS).map_or(&[], |r| r.1) }
+    }
+
     /// How raw data becomes an input.
     pub fn preparation(&self, input: u16) -> Option<Preparation<'a>> {
         let record = Records::new(self).find(|r| r.0 == PREPARATION && u16_at(r.1, 0) == Some(input))?;
@@ -118,6 +133,42 @@ record! {
         constant_bytes: u32,
         /// Bytes of RAM.
         arena_bytes: u32,
+    }
+}
+
+record! {
+    /// What no plan of a model's memory goes below.
+    Bound {
+        /// Bytes of RAM.
+        arena_bytes: u32,
+        /// With several regions of RAM: the sum over all bytes that an inference moves, each as often as its region
+        /// costs.
+        cost: u64,
+    }
+}
+
+/// A region of RAM as its user calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedRegion<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it costs to move a byte there, compared with the other regions.
+    pub cost: u32,
+}
+
+/// Regions in order.
+#[derive(Clone)]
+pub struct NamedRegions<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for NamedRegions<'a> {
+    type Item = NamedRegion<'a>;
+
+    fn next(&mut self) -> Option<NamedRegion<'a>> {
+        let cost = u32_at(self.rest, 0)?;
+        self.rest = self.rest.get(4..)?;
+        Some(NamedRegion { cost, name: take_string(&mut self.rest)? })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::bytes::{slice, u8_at, u16_at, u32_at};
 use crate::error::{Error, Reason};
 use crate::field::Const;
-use crate::header::Header;
+use crate::header::{Header, Regions};
 use crate::lockstep::Groups;
 use crate::ops::{Op, READERS, Reader, known};
 use crate::tensor::{RECORD, TensorInfo};
@@ -45,6 +45,11 @@ impl<'a> Model<'a> {
     /// RAM for activations and scratch, in bytes.
     pub fn arena_bytes(&self) -> usize {
         self.header.arena as usize
+    }
+
+    /// The regions of RAM that the model was planned for: one, or several of different speed.
+    pub fn regions(&self) -> Regions<'a> {
+        self.header.regions(self.bytes)
     }
 
     /// Bytes of weights, biases, multipliers and tables.

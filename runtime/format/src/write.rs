@@ -8,7 +8,7 @@ use crate::crc::crc32;
 use crate::field::{Const, Field};
 use crate::header::{ALIGN, HEADER, MAGIC, VERSION};
 use crate::lockstep::Call;
-use crate::meta::{LABELS, NAME, ORIGINAL, Original, PREPARATION, REMOVED, STRINGS};
+use crate::meta::{BOUND, Bound, LABELS, NAME, ORIGINAL, Original, PREPARATION, REGIONS, REMOVED, STRINGS};
 use crate::ops::Op;
 use crate::tensor::{DType, MAX_RANK, Quant, RECORD};
 
@@ -58,6 +58,17 @@ pub struct GroupSpec {
     pub calls: Vec<Call>,
 }
 
+/// A region of RAM.
+#[derive(Debug, Clone)]
+pub struct RegionSpec {
+    /// Its name.
+    pub name: String,
+    /// What it costs to move a byte there.
+    pub cost: u32,
+    /// Where it ends in the arena; the last one ends with it.
+    pub end: u32,
+}
+
 /// Collects a model. Tensors come in the order that the format wants: inputs, states,
 /// the output of each step, constants.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +77,10 @@ pub struct ModelWriter {
     pub name: String,
     /// Bytes of RAM.
     pub arena: u32,
+    /// The regions of the arena, if these are several.
+    pub regions: Vec<RegionSpec>,
+    /// What no plan of the memory goes below; `None` where it is not known.
+    pub bound: Option<Bound>,
     /// Inputs, then states, then step outputs.
     pub tensors: Vec<TensorSpec>,
     /// Tensors in the constant section; their indices follow those of `tensors`.
@@ -114,7 +129,7 @@ impl ModelWriter {
     /// The bytes of the model.
     pub fn finish(&self) -> AlignedBytes {
         let steps: Vec<u8> = self.steps.iter().flat_map(step_record).collect();
-        let tensors_at = HEADER;
+        let tensors_at = HEADER + 4 * self.borders().count();
         let n_tensors = self.tensors.len() + self.constants.len();
         let outputs_at = tensors_at + RECORD * n_tensors;
         let schedule = self.schedule();
@@ -154,6 +169,11 @@ impl ModelWriter {
         let crc = crc32(&out[16..]);
         out[12..16].copy_from_slice(&crc.to_le_bytes());
         AlignedBytes::new(&out)
+    }
+
+    /// Where one region ends and the next begins.
+    fn borders(&self) -> impl Iterator<Item = u32> {
+        self.regions.iter().take(self.regions.len().saturating_sub(1)).map(|region| region.end)
     }
 
     /// Inputs and states.
@@ -210,13 +230,14 @@ impl ModelWriter {
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
         VERSION.put(&mut out);
-        (HEADER as u16).put(&mut out);
+        (tensors as u16).put(&mut out);
         [0u32, 0, self.arena, tensors].put(&mut out);
         [n_tensors as u16, self.steps.len() as u16].put(&mut out);
         [steps, steps_len].put(&mut out);
         [self.given().saturating_sub(self.states.len()) as u16, self.outputs.len() as u16].put(&mut out);
         [outputs, consts, self.section.len() as u32, meta, meta_len].put(&mut out);
         [self.states.len() as u16, self.schedule().len() as u16].put(&mut out);
+        self.borders().for_each(|border| border.put(&mut out));
         out
     }
 
@@ -258,6 +279,19 @@ impl ModelWriter {
             let mut payload = Vec::new();
             original.put(&mut payload);
             record(&mut out, ORIGINAL, &payload);
+        }
+        if let Some(bound) = &self.bound {
+            let mut payload = Vec::new();
+            bound.put(&mut payload);
+            record(&mut out, BOUND, &payload);
+        }
+        if !self.regions.is_empty() {
+            let mut payload = Vec::new();
+            for region in &self.regions {
+                region.cost.put(&mut payload);
+                put_string(&mut payload, &region.name);
+            }
+            record(&mut out, REGIONS, &payload);
         }
         (out, names)
     }

@@ -5,12 +5,13 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use common::{MODELS, builder::Builder, readme::bless, steps, walk::walk, zoo::zoo};
+use common::{MODELS, lockstep, readme::bless, steps, walk::walk, zoo::zoo};
 use mote_format::{
-    AlignedBytes, DType, Error, Model, OPERATOR_TABLE, OPERATORS, Op, Original, VERSION, VERSIONS,
+    AlignedBytes, DType, Error, Model, ModelWriter, OPERATOR_TABLE, OPERATORS, Op, Original, VERSION,
+    VERSIONS,
 };
 
-fn golden(name: &str, model: fn() -> Builder) -> AlignedBytes {
+fn golden(name: &str, model: fn() -> ModelWriter) -> AlignedBytes {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.mote"));
     if bless() && !path.exists() {
         assert_eq!(VERSION, 1, "a new version gets files of its own; those of version 1 stay as they are");
@@ -41,6 +42,25 @@ fn writer_still_writes_the_golden_bytes() {
         let same = (differs, golden.len()) == (None, written.len());
         assert!(same, "{name}: the writer's bytes changed within a version, at {differs:?}");
     }
+}
+
+/// Regions come back with their names, their costs and their places.
+#[test]
+fn regions_round_trip() -> Result<(), Error> {
+    let writer = lockstep::in_regions();
+    let bytes = writer.finish();
+    let model = Model::new_checked(&bytes)?;
+    assert_eq!(model.bound(), writer.bound);
+    let ends: Vec<u32> = model.regions().map(|r| r.end as u32).collect();
+    assert_eq!(ends, writer.regions.iter().map(|r| r.end).collect::<Vec<_>>());
+    assert!(model.regions().skip(1).zip(model.regions()).all(|(next, region)| next.start == region.end));
+    let told = model.named_regions().map(|r| (r.name.to_owned(), r.cost));
+    assert!(told.eq(writer.regions.iter().map(|r| (r.name.clone(), r.cost))));
+    assert_eq!(model.groups().count(), 1);
+    let whole = zoo().finish();
+    let whole = Model::new_checked(&whole)?;
+    assert!(whole.regions().eq([0..whole.arena_bytes()]) && whole.named_regions().next().is_none());
+    Ok(())
 }
 
 /// What went into the writer comes out of the reader.

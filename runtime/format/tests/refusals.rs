@@ -484,6 +484,7 @@ fn metadata() {
         ("preparation too short", records[4] + 4, [8, 0, 0, 0], records[4]),
         ("preparation's count", records[4] + 8, [1, 0, 0, 2], records[4]),
         ("original of another length", records[5], [6, 0, 0, 0], records[5]),
+        ("bound of another length", records[5], [7, 0, 0, 0], records[5]),
         ("section shorter than its records", 56, short, records[5]),
     ] {
         let mut bytes = model.to_vec();

@@ -96,3 +96,14 @@ pub(crate) fn lockstep(fed: bool) -> ModelWriter {
     apart(&mut writer);
     writer
 }
+
+/// The same in three regions of RAM.
+pub(crate) fn in_regions() -> ModelWriter {
+    let mut writer = lockstep(false);
+    let (sum, scratch) = (writer.tensors[4].offset, writer.steps[1].scratch.0);
+    let region = |name: &str, cost, end| RegionSpec { name: name.into(), cost, end };
+    writer.regions =
+        vec![region("tightly coupled", 1, sum), region("", 2, scratch), region("外", 9, writer.arena)];
+    writer.bound = Some(Bound { arena_bytes: 700, cost: 5 << 33 });
+    writer
+}

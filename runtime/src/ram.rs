@@ -1,0 +1,145 @@
+//! The RAM of a session: a slice a region, whose bytes are numbered through from the first slice to the last. No buffer lies
+//! in two of them, which the model's check has proven. With one region, all of this is that slice.
+
+use core::ops::Range;
+
+/// The slices, at least one.
+pub(crate) struct Ram<'a, const R: usize>([&'a mut [u8]; R]);
+
+impl<'a, const R: usize> Ram<'a, R> {
+    /// Each as long as the model's region.
+    pub(crate) fn new(slices: [&'a mut [u8]; R]) -> Self {
+        const { assert!(R > 0, "a session needs RAM") };
+        Self(slices)
+    }
+
+    /// The same, for a while.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self) -> Ram<'_, R> {
+        Ram(self.0.each_mut().map(|slice| &mut **slice))
+    }
+
+    /// The first slice.
+    pub(crate) fn first(&mut self) -> &mut [u8] {
+        self.0[0]
+    }
+
+    /// Which slice a buffer lies in, and the number of that slice's first byte.
+    #[inline(always)]
+    fn find(&self, at: usize) -> (usize, usize) {
+        let mut base = 0;
+        for (i, slice) in self.0[..R - 1].iter().enumerate() {
+            if at < base + slice.len() {
+                return (i, base);
+            }
+            base += slice.len();
+        }
+        (R - 1, base)
+    }
+
+    /// The bytes of a buffer.
+    #[inline(always)]
+    pub(crate) fn get(&self, range: Range<usize>) -> Option<&[u8]> {
+        let (i, base) = self.find(range.start);
+        self.0[i].get(range.start - base..range.end - base)
+    }
+
+    /// The bytes of a buffer, to be written.
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self, range: Range<usize>) -> Option<&mut [u8]> {
+        let (i, base) = self.find(range.start);
+        self.0[i].get_mut(range.start - base..range.end - base)
+    }
+
+    /// Moves bytes of a buffer inside it.
+    #[inline(always)]
+    pub(crate) fn copy_within(&mut self, range: Range<usize>, to: usize) {
+        let (i, base) = self.find(to);
+        self.0[i].copy_within(range.start - base..range.end - base, to - base);
+    }
+
+    /// The bytes of several buffers; `None` when two of them share some.
+    #[inline(always)]
+    pub(crate) fn disjoint<const N: usize>(self, ranges: [Range<usize>; N]) -> Option<[&'a mut [u8]; N]> {
+        let mut found = [const { None }; N];
+        let mut base = 0;
+        for slice in self.0 {
+            let region = base..base + slice.len();
+            base = region.end;
+            let parts = slice.get_disjoint_mut(ranges.each_ref().map(|r| within::<R>(r, &region))).ok()?;
+            for ((found, part), range) in found.iter_mut().zip(parts).zip(&ranges) {
+                if found.is_none() || !within::<R>(range, &region).is_empty() {
+                    *found = Some(part);
+                }
+            }
+        }
+        Some(found.map(|part| part.unwrap_or_default()))
+    }
+
+    /// What one call of a kernel writes, and the rest; `None` when the two share bytes.
+    #[inline(always)]
+    pub(crate) fn parts(self, y: &Range<usize>, scratch: &Range<usize>) -> Option<Parts<'a, R>> {
+        let mut parts = Parts { y: &mut [], scratch: &mut [], rest: [NOTHING; R] };
+        let mut base = 0;
+        for (slice, rest) in self.0.into_iter().zip(&mut parts.rest) {
+            let region = base..base + slice.len();
+            let (y, scratch) = (within::<R>(y, &region), within::<R>(scratch, &region));
+            let (one, other);
+            (one, other, *rest) = split(slice, base, &y, scratch.clone())?;
+            if R == 1 || !y.is_empty() {
+                parts.y = one;
+            }
+            if R == 1 || !scratch.is_empty() {
+                parts.scratch = other;
+            }
+            base = region.end;
+        }
+        Some(parts)
+    }
+}
+
+const NOTHING: [(usize, &[u8]); 3] = [(0, &[]); 3];
+
+/// A buffer's place in a region; nowhere when it lies in another.
+#[inline(always)]
+fn within<const R: usize>(range: &Range<usize>, region: &Range<usize>) -> Range<usize> {
+    if R == 1 {
+        return range.clone();
+    }
+    let inside = region.start <= range.start && range.end <= region.end;
+    if inside { range.start - region.start..range.end - region.start } else { 0..0 }
+}
+
+/// The bytes of `y` and of `scratch`, and what lies before, between and behind them with the places where it lies.
+type Split<'a> = (&'a mut [u8], &'a mut [u8], [(usize, &'a [u8]); 3]);
+
+#[inline(always)]
+fn split<'a>(slice: &'a mut [u8], base: usize, y: &Range<usize>, scratch: Range<usize>) -> Option<Split<'a>> {
+    let scratch = if scratch.is_empty() { y.end..y.end } else { scratch };
+    let first = y.start <= scratch.start;
+    let (low, high) = if first { (y, &scratch) } else { (&scratch, y) };
+    let (before, slice) = slice.split_at_mut_checked(low.start)?;
+    let (one, slice) = slice.split_at_mut_checked(low.len())?;
+    let (between, slice) = slice.split_at_mut_checked(high.start.checked_sub(low.end)?)?;
+    let (other, behind) = slice.split_at_mut_checked(high.len())?;
+    let rest = [(base, &*before), (base + low.end, between), (base + high.end, behind)];
+    Some(if first { (one, other, rest) } else { (other, one, rest) })
+}
+
+/// The RAM in the parts that a kernel's call may write, and the rest with the places where it lies.
+pub(crate) struct Parts<'a, const R: usize> {
+    pub(crate) y: &'a mut [u8],
+    pub(crate) scratch: &'a mut [u8],
+    rest: [[(usize, &'a [u8]); 3]; R],
+}
+
+impl<'a, const R: usize> Parts<'a, R> {
+    /// Bytes that are not written.
+    #[inline(always)]
+    pub(crate) fn read(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        self.rest
+            .as_flattened()
+            .iter()
+            .find_map(|(at, part)| part.get(range.start.checked_sub(*at)?..range.end.checked_sub(*at)?))
+    }
+}
