@@ -8,6 +8,7 @@ mod case;
 mod draw;
 mod examples;
 mod generate;
+mod shapes;
 
 use mote_kernels::table::Kernels;
 use proptest::prelude::*;
@@ -46,6 +47,17 @@ mod by_hand {
 }
 
 const CASES: u32 = 600;
+
+/// Layers of real networks, the uppermost rows of each; neighbours in the list have different rounding profiles.
+#[test]
+fn layers_of_real_networks() {
+    use mote_format::Rounding::{Double, Float, Single};
+    for (layer, round) in shapes::LAYERS.iter().zip([Double, Single, Float].into_iter().cycle()) {
+        println!("{} {}, {round:?}", layer.network, layer.name());
+        let (builder, inputs) = layer.rows(4).step(round);
+        case::Case::new(builder, inputs).check();
+    }
+}
 
 /// A suite that ran without an instruction set proves nothing of it.
 #[test]
