@@ -11,6 +11,7 @@ mod image;
 mod memory;
 mod threads;
 
+pub(crate) use channels::Profile;
 pub use threads::Threads;
 
 use engine::Engine;
@@ -51,11 +52,15 @@ impl Packed {
     /// A layer for an instruction set, of whose operands only shapes, scales and constants are looked at. `None` where
     /// the layer or the set has no packed form.
     pub fn new(isa: &str, op: &Op, io: &Io<'_>) -> Option<Self> {
-        let engine = narrow(engine(isa)?, io.y.shape.channels());
+        let engine = engine(isa)?;
+        let channels = io.y.shape.channels();
+        let vector = narrow(engine, channels, 1);
         let kind = match op {
-            Op::Conv2d(p) => Kind::Conv(conv::Conv::new(engine, p, io)?),
-            Op::FullyConnected(p) => Kind::Conv(conv::Conv::dense(engine, p, io)?),
-            Op::DepthwiseConv2d(p) => Kind::Depthwise(depthwise::Depthwise::new(engine, p, io)?),
+            Op::Conv2d(p) => Kind::Conv(conv::Conv::new(vector, p, io)?),
+            Op::FullyConnected(p) => Kind::Conv(conv::Conv::dense(vector, p, io)?),
+            Op::DepthwiseConv2d(p) => {
+                Kind::Depthwise(depthwise::Depthwise::new(narrow(engine, channels, 4), p, io)?)
+            }
             Op::Add(p) => Kind::Add(add::AddLayer::new(engine, p, io)?),
             _ => return None,
         };
@@ -82,9 +87,11 @@ impl Packed {
     }
 }
 
-/// The family for so many channels: vectors of half the length where half of a long one would stay empty.
-fn narrow(wide: &'static dyn Engine, channels: usize) -> &'static dyn Engine {
-    let half_empty = channels.next_multiple_of(wide.lanes()) - channels >= wide.lanes() / 2;
+/// The family for so many channels in blocks of some vectors: vectors of half the length where half of a block of long
+/// ones would stay empty.
+fn narrow(wide: &'static dyn Engine, channels: usize, vectors: usize) -> &'static dyn Engine {
+    let block = vectors * wide.lanes();
+    let half_empty = channels.next_multiple_of(block) - channels >= block / 2;
     let half = half_empty.then(|| wide.half().and_then(engine)).flatten();
     half.unwrap_or(wide)
 }

@@ -10,78 +10,81 @@
 
 #[macro_use]
 mod family;
+#[macro_use]
+mod finish;
 mod v256;
 mod v512;
-
-/// The rounding profiles as constant parameters.
-const DOUBLE: u8 = 0;
-const SINGLE: u8 = 1;
-const FLOAT: u8 = 2;
 
 /// AVX2: two values a word, as 16 bits.
 pub(crate) mod avx2 {
     use super::v256::*;
 
     family!(
-        "avx2", "avx2", std::is_x86_feature_detected!("avx2"),
+        "avx2", "avx2,fma", std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
         half: None,
         values: 2,
-        tiles: [(1, 8), (2, 6), (3, 4)],
+        tiles: [(1, 8), (2, 6)],
         weights: |at| widen(at),
         dot: |acc, x, w| add(acc, pairs(x, w)),
-        dot16: |acc, x, w| add(acc, pairs(x, w)),
+        words: |rows| twos(rows),
     );
 }
 
 /// AVX-VNNI: four values a word, unsigned.
 pub(crate) mod avx_vnni {
     use super::v256::*;
-    use core::arch::x86_64::{_mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32};
+    use core::arch::x86_64::_mm256_dpbusd_avx_epi32;
 
     family!(
-        "avx-vnni", "avx2,avxvnni",
-        std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("avxvnni"),
+        "avx-vnni", "avx2,fma,avxvnni",
+        std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("avxvnni"),
         half: None,
         values: 4,
-        tiles: [(1, 8), (2, 6), (3, 4)],
+        tiles: [(1, 8), (2, 6)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm256_dpbusd_avx_epi32(acc, x, w),
-        dot16: |acc, x, w| _mm256_dpwssd_avx_epi32(acc, x, w),
+        words: |rows| fours(rows),
     );
 }
 
-/// AVX-512 VNNI on vectors of 256 bits: the tiles of AVX-VNNI in the encoding that servers had first.
+/// AVX-512 VNNI on vectors of 256 bits: the tiles of AVX-VNNI in the encoding that servers had first, with twice the
+/// registers.
 pub(crate) mod avx512_vnni_256 {
     use super::v256::*;
-    use core::arch::x86_64::{_mm256_dpbusd_epi32, _mm256_dpwssd_epi32};
+    use core::arch::x86_64::_mm256_dpbusd_epi32;
 
     family!(
-        "avx512-vnni-256", "avx2,avx512vl,avx512vnni",
-        std::is_x86_feature_detected!("avx512vl") && std::is_x86_feature_detected!("avx512vnni"),
+        "avx512-vnni-256", "avx2,fma,avx512vl,avx512vnni",
+        std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("avx512vl")
+            && std::is_x86_feature_detected!("avx512vnni"),
         half: None,
         values: 4,
-        tiles: [(1, 8), (2, 6), (3, 4)],
+        tiles: [(1, 8), (2, 8), (4, 6)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm256_dpbusd_epi32(acc, x, w),
-        dot16: |acc, x, w| _mm256_dpwssd_epi32(acc, x, w),
+        words: |rows| fours(rows),
     );
 }
 
 /// AVX-512 VNNI: four values a word, sixteen channels a vector.
 pub(crate) mod avx512_vnni {
     use super::v512::*;
-    use core::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_dpwssd_epi32};
+    use core::arch::x86_64::_mm512_dpbusd_epi32;
 
     family!(
-        "avx512-vnni", "avx512f,avx512bw,avx512vl,avx512vnni,avx2",
+        "avx512-vnni", "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma",
         std::is_x86_feature_detected!("avx512bw")
             && std::is_x86_feature_detected!("avx512vl")
             && std::is_x86_feature_detected!("avx512vnni"),
         half: Some(super::avx512_vnni_256::Family::NAME),
         values: 4,
-        tiles: [(1, 8), (2, 8), (3, 8), (4, 6)],
+        tiles: [(1, 8), (2, 8), (4, 6)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm512_dpbusd_epi32(acc, x, w),
-        dot16: |acc, x, w| _mm512_dpwssd_epi32(acc, x, w),
+        words: |rows| fours(rows),
     );
 }

@@ -1,10 +1,12 @@
-//! Element-wise sums of tensors of one shape.
+//! Element-wise sums of tensors of one shape. There are 65,536 pairs of bytes: where one sum of products in floats has
+//! the operator's result for all of them, vectors compute that.
 
 use mote_format::{Add, Rounding, Scale};
 
-use super::channels::rescale;
-use super::engine::{Engine, Sum};
+use super::channels::{Profile, rescale};
+use super::engine::{Engine, ExactSum, Sum};
 use super::threads::Threads;
+use crate::quant::{double, single};
 use crate::view::Io;
 
 /// Elements that one thread takes at a time.
@@ -23,18 +25,8 @@ impl AddLayer {
         if a.shape != io.y.shape || b.shape != io.y.shape {
             return None;
         }
-        let round = if p.round == Rounding::Single { Rounding::Single } else { Rounding::Double };
-        let scale = |s: Scale| rescale(round, s.mult, s.shift.into());
-        let sum = Sum {
-            round,
-            left: p.left.into(),
-            zeros: [a.quant.zero, b.quant.zero, io.y.quant.zero],
-            a: scale(p.a)?,
-            b: scale(p.b)?,
-            y: scale(p.y)?,
-            min: p.min,
-            max: p.max,
-        };
+        let zeros = [a.quant.zero, b.quant.zero, io.y.quant.zero];
+        let sum = floats(p, zeros).or_else(|| exact(p, zeros))?;
         Some(Self { engine, sum })
     }
 
@@ -45,4 +37,57 @@ impl AddLayer {
             self.engine.add(&a[range.clone()], &b[range], &self.sum, y);
         });
     }
+}
+
+/// The sum in integers.
+fn exact(p: &Add, zeros: [i32; 3]) -> Option<Sum> {
+    let profile = if p.round == Rounding::Single { Profile::Single } else { Profile::Double };
+    let scale = |s: Scale| rescale(profile, s.mult, s.shift.into());
+    let (a, b, y) = (scale(p.a)?, scale(p.b)?, scale(p.y)?);
+    Some(Sum::Exact(ExactSum { profile, left: p.left.into(), zeros, a, b, y, min: p.min, max: p.max }))
+}
+
+/// The sum in floats, where every pair of bytes gives the operator's result.
+fn floats(p: &Add, [za, zb, zy]: [i32; 3]) -> Option<Sum> {
+    let scaled = if p.round == Rounding::Single { single } else { double };
+    let (min, max) = (i32::from(p.min), i32::from(p.max));
+    let real = |s: Scale| f64::from(s.mult) * 2f64.powi(i32::from(s.shift) - 31);
+    let scales = [p.a, p.b].map(|s| (real(s) * 2f64.powi(p.left.into()) * real(p.y)) as f32);
+    if !scales.iter().all(|s| (0.0..1e3).contains(s)) {
+        return None;
+    }
+    let all = || i8::MIN..=i8::MAX;
+    let widened =
+        |v: i8, zero: i32, s: Scale| scaled((i32::from(v) - zero) << p.left, s.mult, s.shift.into());
+    let table = |zero: i32, s: Scale| all().map(move |v| widened(v, zero, s));
+    // The operator's result for each pair.
+    let mut results = std::vec::Vec::with_capacity(1 << 16);
+    for a in table(za, p.a) {
+        for b in table(zb, p.b) {
+            let y = scaled(a.wrapping_add(b), p.y.mult, p.y.shift.into());
+            results.push(y.wrapping_add(zy).clamp(min, max));
+        }
+    }
+    // Each result says where the offset must lie; the middle of that is farthest from all borders.
+    let pairs = || all().flat_map(|a| all().map(move |b| (a, b))).zip(&results);
+    let [one, two] = scales.map(f64::from);
+    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+    for ((a, b), &y) in pairs() {
+        let product = f64::from(a) * one + f64::from(b) * two;
+        let result = f64::from(y);
+        low = if y > min { low.max(result - 0.5 - product) } else { low };
+        high = if y < max { high.min(result + 0.5 - product) } else { high };
+    }
+    let offset = (low.max(-1e6) + high.min(1e6)) as f32 / 2.0;
+    let equal = |((a, b), &y): ((i8, i8), &i32)| {
+        let sum = f32::from(b).mul_add(scales[1], f32::from(a).mul_add(scales[0], offset));
+        nearest(sum).clamp(min, max) == y
+    };
+    (low < high && pairs().all(equal)).then_some(Sum::Float { scales, offset, min: p.min, max: p.max })
+}
+
+/// The nearest integer of a moderate number, half to even.
+fn nearest(x: f32) -> i32 {
+    const MAGIC: f32 = 12_582_912.0;
+    ((x.clamp(-1e6, 1e6) + MAGIC) - MAGIC) as i32
 }

@@ -1,46 +1,46 @@
-//! Convolutions and dense layers over packed weights. The rows of the image that a band of output rows reads are
-//! brought into words with their padding, once; tiles then read patches out of them where they lie.
+//! Convolutions and dense layers over packed weights. The rows of the image that a band of output rows reads are laid
+//! out once with their padding; tiles then read patches out of them where they lie.
 
 use mote_format::{Conv2d, FullyConnected, Pads, Stride};
 use std::vec::Vec;
 
 use super::channels::Constants;
 use super::engine::{Engine, Patches};
-use super::image::Image;
-use super::memory::{Lines, with_memory};
+use super::image::{Band, Image};
+use super::memory::Lines;
 use super::threads::Threads;
 use crate::ops::Window;
 use crate::view::Io;
 
-/// Words of a band; what one core's second cache holds with some weights beside it.
-const BAND: usize = 24 * 1024;
+/// Bytes of a band; what one core's second cache holds with some weights beside it.
+const BAND: usize = 96 * 1024;
 
 const NONE: Pads = Pads { top: 0, left: 0, bottom: 0, right: 0 };
 const ONE: Stride = Stride { h: 1, w: 1 };
 
-/// What an output pixel reads.
-#[derive(Clone, Copy)]
-enum Form {
-    /// The pixel itself: the image is a row of pixels.
-    Pixel,
-    /// A run of whole pixels from each row under the window.
-    Rows,
-    /// A patch of its own: there are fewer channels than values in a word.
-    Patch,
+/// Some vectors of output channels.
+struct Block {
+    /// The first vector.
+    first: usize,
+    /// How many there are.
+    vectors: usize,
+    /// The first weight.
+    start: usize,
 }
 
 /// A layer that is ready to run.
 pub(super) struct Conv {
     engine: &'static dyn Engine,
-    form: Form,
     image: Image,
-    /// Input channels.
-    channels: usize,
+    band: Band,
     /// Output channels.
     outputs: usize,
+    /// Words of a patch's run.
+    len: usize,
+    /// Where the patches of the pixels of a band start.
+    at: Vec<u32>,
     weights: Lines,
-    /// First vector, vectors and first weight of each block of channels.
-    blocks: Vec<(usize, usize, usize)>,
+    blocks: Vec<Block>,
     constants: Constants,
 }
 
@@ -57,7 +57,7 @@ impl Conv {
         let FullyConnected { weights, bias, requant } = *p;
         let (stride, dilation, pads) = (ONE, ONE, NONE);
         let p = Conv2d { kh: 1, kw: 1, stride, dilation, pads, groups: 1, weights, bias, requant };
-        Self::over(engine, &p, io, [1, 1, rows, c], [1, 1, rows, outputs])
+        Self::over(engine, &p, io, [1, rows, 1, c], [1, rows, 1, outputs])
     }
 
     /// A layer over images of these dimensions.
@@ -72,76 +72,19 @@ impl Conv {
             return None;
         }
         let window = Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads);
-        let form = if window.is_pointwise() {
-            Form::Pixel
-        } else if 2 * c <= engine.values() && p.kw > 1 {
-            Form::Patch
-        } else {
-            Form::Rows
-        };
+        let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
+        let value = 4 / engine.values();
+        let line = image.width() * c * value;
+        // The last word of a run may reach behind the last value.
+        let band = Band { value, line, slack: 4, rows: image.band(line, BAND) };
         let weights = io.i8s(p.weights);
-        let mut layer = Self {
-            engine,
-            form,
-            image: Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 },
-            channels: c,
-            outputs,
-            weights: Lines::default(),
-            blocks: blocks(outputs, engine),
-            constants: constants(engine, &io.channels(p.bias, &p.requant), weights)?,
-        };
-        layer.pack(weights);
-        Some(layer)
-    }
-
-    /// Words of a pixel.
-    fn pixel(&self) -> usize {
-        self.channels.div_ceil(self.engine.values())
-    }
-
-    /// Runs of a patch, and words of a run.
-    fn patch(&self) -> (usize, usize) {
-        let [kh, kw] = self.image.window.kernel;
-        match self.form {
-            Form::Pixel => (1, self.pixel()),
-            Form::Rows => (kh, kw * self.pixel()),
-            Form::Patch => (kh, (kw * self.channels).div_ceil(self.engine.values())),
-        }
-    }
-
-    /// Weights in the order of the words of a patch, block of channels after block.
-    fn pack(&mut self, w: &[i8]) {
-        let ((runs, len), values, lanes) = (self.patch(), self.engine.values(), self.engine.lanes());
-        let [kh, kw] = self.image.window.kernel;
-        let (c, row) = (self.channels, kw * self.channels);
-        let vectors = self.blocks.last().map_or(0, |b| b.0 + b.1);
-        let mut packed = Lines::zeroed::<i8>(runs * len * vectors * lanes * values);
-        let all: &mut [i8] = packed.values_mut();
-        let mut at = 0;
-        for (first, vectors, start) in &mut self.blocks {
-            *start = at;
-            for word in 0..runs * len {
-                let (run, in_run) = (word / len, word % len);
-                for lane in 0..*vectors * lanes {
-                    let o = *first * lanes + lane;
-                    for value in 0..values {
-                        let place = match self.form {
-                            Form::Patch => Some(in_run * values + value).filter(|&i| i < row),
-                            _ => {
-                                let pixel = c.div_ceil(values);
-                                let channel = in_run % pixel * values + value;
-                                (channel < c).then_some(in_run / pixel * c + channel)
-                            }
-                        };
-                        if let Some(place) = place.filter(|_| o < self.outputs) {
-                            all[at] = w[(o * kh + run) * row + place];
-                        }
-                        at += 1;
-                    }
-                }
-            }
-        }
-        self.weights = packed;
+        let len = (window.kernel[1] * c).div_ceil(engine.values());
+        let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
+        let pixel = window.stride[1] * c * value;
+        let row = |r: usize| (0..columns).map(move |x| (r * window.stride[0] * line + x * pixel) as u32);
+        let at = (0..band.rows).flat_map(row).collect();
+        let (blocks, weights) = pack(engine, weights, outputs, window.kernel[0], len);
+        Some(Self { engine, image, band, outputs, len, at, weights, blocks, constants })
     }
 
     /// Bytes of packed weights.
@@ -151,120 +94,47 @@ impl Conv {
 
     /// The layer's outputs.
     pub(super) fn run(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        match self.form {
-            Form::Pixel => self.run_pixels(x, y, threads),
-            Form::Rows | Form::Patch => self.run_bands(x, y, threads),
-        }
-    }
-
-    fn run_pixels(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let (len, all) = (self.pixel(), y.len() / self.outputs);
-        let chunk = (BAND / 2 / len.max(1)).clamp(8, all.div_ceil(threads.count()).max(8));
-        threads.for_each(y, chunk * self.outputs, |i, y| {
-            let pixels = y.len() / self.outputs;
-            with_memory(pixels * len, |words: &mut [u32]| {
-                self.words(&x[i * chunk * self.channels..][..pixels * self.channels], words);
-                let patches = Patches { words, pixels, step: len, runs: 1, stride: 0, len };
-                self.blocks.iter().for_each(|&block| self.block(&patches, block, y));
-            });
-        });
-    }
-
-    fn run_bands(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let Image { window, columns, .. } = self.image;
-        let (runs, len) = self.patch();
-        let (line, step) = match self.form {
-            Form::Patch => (columns * len, len),
-            _ => (self.image.width() * self.pixel(), window.stride[1] * self.pixel()),
-        };
-        let stride = window.dilation[0] * line;
-        let put = |x: &[i8], r: usize, words: &mut [u32]| self.line(x, r, words);
-        self.image.bands((x, y), (line, 0, BAND), threads, put, |memory, y| {
-            // Block of channels after block, so that a block's weights are read from near.
-            for &block in &self.blocks {
-                for (r, y) in y.chunks_exact_mut(columns * self.outputs).enumerate() {
-                    let words = &memory[r * window.stride[0] * line..];
-                    self.block(&Patches { words, pixels: columns, step, runs, stride, len }, block, y);
-                }
+        let Window { kernel: [runs, _], dilation: [dilation, _], .. } = self.image.window;
+        let (len, lanes, stride) = (self.len, self.engine.lanes(), dilation * self.band.line);
+        let put = |x: &[i8], values: &mut [u8]| self.engine.put(x, values);
+        self.image.bands((x, y), self.band, threads, put, |bytes, y| {
+            let at = &self.at[..y.len() / self.outputs];
+            let patches = Patches { bytes, at, runs, stride, len };
+            // From the last block to the first, see `Out`.
+            for &Block { first, vectors, start } in self.blocks.iter().rev() {
+                let from = first * lanes;
+                let channels = (self.outputs - from).min(vectors * lanes);
+                let out = self.constants.out(from, channels, self.outputs);
+                let w = &self.weights.values::<i8>()[start..];
+                self.engine.products(&patches, w, vectors, &out, &mut y[from..]);
             }
         });
     }
+}
 
-    /// A row of pixels times one block of channels, in tiles of nearly equal size.
-    fn block(&self, all: &Patches<'_>, (first, vectors, start): (usize, usize, usize), y: &mut [i8]) {
-        let lanes = self.engine.lanes();
-        let channels = (self.outputs - first * lanes).min(vectors * lanes);
-        let w = &self.weights.values::<i8>()[start..];
-        let out = self.constants.out(first * lanes, channels, self.outputs);
-        for (from, pixels) in split(all.pixels, self.engine.most_pixels(vectors)) {
-            let patches = Patches { words: &all.words[from * all.step..], pixels, ..*all };
-            self.engine.tile(&patches, w, vectors, &out, &mut y[from * self.outputs + first * lanes..]);
-        }
-    }
-
-    /// Row `r` of the padded image as words.
-    fn line(&self, x: &[i8], r: usize, words: &mut [u32]) {
-        let zero = self.image.zero;
-        if let Form::Patch = self.form {
-            let mut row = std::vec![zero; self.image.width() * self.channels];
-            let put = |from: &[i8], to: &mut [i8]| to.copy_from_slice(from);
-            self.image.line(x, r, (self.channels, zero), &mut row, put);
-            return self.patches(&row, words);
-        }
-        let mut padding = [0];
-        self.engine.words(&[zero; 4][..self.engine.values()], &mut padding);
-        self.image.line(x, r, (self.pixel(), padding[0]), words, |from, to| self.words(from, to));
-    }
-
-    /// The runs of a padded row that each output column reads, as words.
-    fn patches(&self, row: &[i8], words: &mut [u32]) {
-        let (len, values, c) = (self.patch().1, self.engine.values(), self.channels);
-        let mut bytes = std::vec![0i8; words.len() * values];
-        let window = &self.image.window;
-        let run = window.kernel[1] * c;
-        for (column, patch) in bytes.chunks_exact_mut(len * values).enumerate() {
-            patch[..run].copy_from_slice(&row[column * window.stride[1] * c..][..run]);
-        }
-        self.engine.words(&bytes, words);
-    }
-
-    /// Pixels as words; a pixel starts with a word.
-    fn words(&self, x: &[i8], words: &mut [u32]) {
-        if self.channels.is_multiple_of(self.engine.values()) {
-            return self.engine.words(x, words);
-        }
-        let (c, pixel) = (self.channels, self.pixel() * self.engine.values());
-        let mut bytes = std::vec![0i8; words.len() * self.engine.values()];
-        match c {
-            3 => spread::<3>(x, pixel, &mut bytes),
-            1 => spread::<1>(x, pixel, &mut bytes),
-            _ => {
-                for (to, from) in bytes.chunks_exact_mut(pixel).zip(x.chunks_exact(c)) {
-                    to[..c].copy_from_slice(from);
+/// Weights in the order of the words of a patch, `runs` runs of `len`, block of channels after block.
+fn pack(engine: &dyn Engine, w: &[i8], outputs: usize, runs: usize, len: usize) -> (Vec<Block>, Lines) {
+    let (values, lanes) = (engine.values(), engine.lanes());
+    let row = w.len() / (outputs * runs).max(1);
+    let mut packed = Lines::zeroed::<i8>(runs * len * values * outputs.next_multiple_of(lanes));
+    let all: &mut [i8] = packed.values_mut();
+    let (mut blocks, mut first, mut start) = (Vec::new(), 0, 0);
+    while first * lanes < outputs {
+        let left = outputs.div_ceil(lanes) - first;
+        let vectors = engine.tiles().iter().copied().rfind(|&n| n <= left).unwrap_or(1);
+        let width = vectors * lanes;
+        for (lane, o) in (first * lanes..outputs).take(width).enumerate() {
+            for (run, row) in w[o * runs * row..][..runs * row].chunks_exact(row).enumerate() {
+                for (word, from) in row.chunks(values).enumerate() {
+                    let at = start + ((run * len + word) * width + lane) * values;
+                    all[at..at + from.len()].copy_from_slice(from);
                 }
             }
         }
-        self.engine.words(&bytes, words);
+        blocks.push(Block { first, vectors, start });
+        (first, start) = (first + vectors, start + runs * len * width * values);
     }
-}
-
-/// Pixels of `C` channels, `pixel` bytes apart.
-fn spread<const C: usize>(x: &[i8], pixel: usize, bytes: &mut [i8]) {
-    for (to, from) in bytes.chunks_exact_mut(pixel).zip(x.as_chunks::<C>().0) {
-        to[..C].copy_from_slice(from);
-    }
-}
-
-/// Blocks of channels of nearly equal size.
-fn blocks(outputs: usize, engine: &dyn Engine) -> Vec<(usize, usize, usize)> {
-    let vectors = outputs.div_ceil(engine.lanes());
-    split(vectors, engine.most_vectors()).map(|(first, n)| (first, n, 0)).collect()
-}
-
-/// `total` things in as few parts of at most `most` as there can be, of nearly equal size: starts and lengths.
-fn split(total: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let parts = total.div_ceil(most.max(1)).max(1);
-    (0..parts).map(move |i| (i * total / parts, (i + 1) * total / parts - i * total / parts))
+    (blocks, packed)
 }
 
 /// The constants; words of four values are shifted by 128, which the bias takes back.
@@ -274,11 +144,20 @@ fn constants(
     weights: &[i8],
 ) -> Option<Constants> {
     let outputs = channels.bias.len();
-    let lanes = outputs.div_ceil(engine.lanes()) * engine.lanes();
+    let lanes = outputs.next_multiple_of(engine.lanes());
     let length = weights.len() / outputs.max(1);
-    let offset = if engine.values() == 4 { -128 } else { 0 };
+    let of = |o: usize| &weights[o * length..][..length];
     let order = (0..lanes).map(|o| (o < outputs).then_some(o));
-    Constants::new(channels, order, |o| {
-        weights[o * length..][..length].iter().map(|&w| i32::from(w)).sum::<i32>().wrapping_mul(offset)
-    })
+    Constants::new(channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))
+}
+
+/// What the bias takes back when values are shifted to be unsigned, for some weights.
+pub(super) fn shifted<'w>(engine: &dyn Engine, weights: impl IntoIterator<Item = &'w i8>) -> i32 {
+    let offset = engine.offset();
+    weights.into_iter().fold(0i32, |sum, &w| sum.wrapping_add(i32::from(w).wrapping_mul(-offset)))
+}
+
+/// What the sum of these weights times any values cannot exceed.
+pub(super) fn bound<'w>(weights: impl IntoIterator<Item = &'w i8>) -> u64 {
+    weights.into_iter().map(|w| 128 * u64::from(w.unsigned_abs())).sum()
 }

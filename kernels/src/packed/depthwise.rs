@@ -1,63 +1,84 @@
-//! Depthwise convolutions over packed weights: rows of the image with their padding as 16-bit values, from which the
-//! taps of each window are read where they lie, two at a time.
+//! Depthwise convolutions over packed weights. For each row of outputs, the rows of the image under it are interleaved
+//! into words, which hold the values of one channel in neighbouring rows; a column of taps is then one product.
 
 use mote_format::DepthwiseConv2d;
 use std::vec::Vec;
 
 use super::channels::Constants;
+use super::conv::{bound, shifted};
 use super::engine::{self, Engine};
-use super::image::Image;
+use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
 use crate::ops::Window;
 use crate::view::Io;
 
-/// 16-bit values of a band: what a core's first cache holds.
-const BAND: usize = 12 * 1024;
+/// Bytes of a band; what a core's first cache holds beside the words of a row.
+const BAND: usize = 24 * 1024;
 
 /// A layer that is ready to run.
 pub(super) struct Depthwise {
     engine: &'static dyn Engine,
     image: Image,
+    band: Band,
     layout: Layout,
+    /// Where taps lie in the words, from a window's first.
+    taps: Vec<usize>,
     weights: Lines,
     constants: Constants,
 }
 
-/// How a row's values are cut into blocks of 2 · lanes.
+/// How the words of a row of windows lie: for each group of rows that share words, and each phase, a run.
 #[derive(Clone, Copy)]
 struct Layout {
-    /// Values of a block.
+    /// Channels, or neighbouring values, of a block.
     block: usize,
     /// Blocks until the channels come round again.
     blocks: usize,
-    /// Values from one pixel to the next.
-    pixel: usize,
-    /// Whether blocks go on over the borders of pixels: neighbouring windows are then neighbouring values.
+    /// Groups of rows.
+    groups: usize,
+    /// Whether blocks go on over the borders of pixels: neighbouring windows are then neighbouring words. Columns of
+    /// the image that differ in place within the window's stride lie apart, in phases. If not, a run is one block of
+    /// channels of all columns.
     flat: bool,
+    phases: usize,
+    /// Columns of a phase.
+    columns: usize,
+    /// Words of a run.
+    run: usize,
 }
 
-/// Lanes that a flat layout may repeat weights over.
+/// Channels that a flat layout may repeat weights over.
 const FLAT: usize = 512;
 
 impl Layout {
-    fn new(lanes: usize, channels: usize, stride: usize) -> Self {
-        let block = 2 * lanes;
-        let blocks = channels / gcd(channels, block);
-        if stride == 1 && (channels.is_multiple_of(block) || blocks * block <= FLAT) {
-            return Self { block, blocks, pixel: channels, flat: true };
-        }
-        let blocks = channels.div_ceil(block);
-        Self { block, blocks, pixel: blocks * block, flat: false }
+    fn new(engine: &dyn Engine, image: &Image) -> Self {
+        let Window { kernel, stride, image: [_, _, c], .. } = image.window;
+        let block = 4 * engine.lanes();
+        let blocks = c / gcd(c, block);
+        let flat = c < block && blocks * block <= FLAT;
+        let phases = if flat { stride[1] } else { 1 };
+        let columns = image.width().div_ceil(phases);
+        // The last block of a row of windows may reach over its end.
+        let run = if flat { (columns * c).next_multiple_of(block) + block } else { columns * block };
+        let blocks = if flat { blocks } else { c.div_ceil(block) };
+        Self { block, blocks, groups: kernel[0].div_ceil(engine.values()), flat, phases, columns, run }
     }
 
-    /// The channel in place `at` of the vectors. Within each 128 bits of eight 16-bit values, the lower four lie in the
-    /// block's first vector and the upper four in its second.
+    /// The channel in place `at` of the blocks.
     fn channel(&self, at: usize, channels: usize) -> Option<usize> {
-        let (lanes, place) = (self.block / 2, at % self.block);
-        let (upper, lane) = (place / lanes, place % lanes);
-        let value = at - place + lane / 4 * 8 + upper * 4 + lane % 4;
-        if self.flat { Some(value % channels) } else { Some(value).filter(|&value| value < channels) }
+        if self.flat { Some(at % channels) } else { Some(at).filter(|&at| at < channels) }
+    }
+
+    /// Words of a row of windows.
+    fn words(&self) -> usize {
+        self.groups * self.phases * self.run
+    }
+
+    /// Where column `x` of the image starts in its group.
+    fn column(&self, x: usize, channels: usize) -> usize {
+        let pixel = if self.flat { channels } else { self.block };
+        x % self.phases * self.run + x / self.phases * pixel
     }
 }
 
@@ -73,34 +94,25 @@ impl Depthwise {
             return None;
         }
         let window = Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads);
-        let taps = usize::from(p.kh) * usize::from(p.kw);
+        let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
+        let layout = Layout::new(engine, &image);
+        let line = layout.phases * layout.columns * c;
+        // Interleaving reads whole blocks, and the words lie behind the rows.
+        let slack = layout.block + LINE + 4 * layout.words();
+        let band = Band { value: 1, line, slack, rows: image.band(line, BAND) };
+        let (kw, dilation) = (window.kernel[1], window.dilation[1]);
+        let taps = (0..layout.groups).flat_map(|group| {
+            let start = group * layout.phases * layout.run;
+            (0..kw).map(move |kx| start + layout.column(kx * dilation, c))
+        });
         let weights = io.i8s(p.weights);
-        let layout = Layout::new(engine.lanes(), c, window.stride[1]);
-        let Layout { block: width, blocks, .. } = layout;
-        let channel = |at: usize| layout.channel(at, c);
-        let mut packed = Lines::zeroed::<i16>(blocks * taps.next_multiple_of(2) * width);
-        let mut all = packed.values_mut::<i16>().iter_mut();
-        for block in 0..blocks {
-            for pair in 0..taps.div_ceil(2) {
-                for (at, tap) in (0..width).flat_map(|at| [(at, 2 * pair), (at, 2 * pair + 1)]) {
-                    let weight = channel(block * width + at).filter(|_| tap < taps);
-                    if let Some(slot) = all.next() {
-                        *slot = weight.map_or(0, |channel| weights[tap * c + channel].into());
-                    }
-                }
-            }
-        }
-        Some(Self {
-            engine,
-            image: Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 },
-            layout,
-            weights: packed,
-            constants: Constants::new(
-                &io.channels(p.bias, &p.requant),
-                (0..blocks * width).map(channel),
-                |_| 0,
-            )?,
-        })
+        let of = |channel: usize| weights[channel..].iter().step_by(c);
+        let order = (0..layout.blocks * layout.block).map(|at| layout.channel(at, c));
+        let channels = io.channels(p.bias, &p.requant);
+        let constants = Constants::new(&channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))?;
+        let taps = taps.collect();
+        let weights = pack(engine, &layout, weights, &window);
+        Some(Self { engine, image, band, layout, taps, weights, constants })
     }
 
     /// Bytes of packed weights.
@@ -111,66 +123,133 @@ impl Depthwise {
     /// The layer's outputs.
     pub(super) fn run(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
         let Image { window, columns, .. } = self.image;
-        let (c, Layout { block, pixel, .. }) = (window.image[2], self.layout);
-        let line = self.image.width() * pixel;
-        let (taps, weights) = (self.taps(line), self.weights.values::<i16>());
-        let put = |x: &[i8], r: usize, values: &mut [i16]| self.line(x, r, values);
-        self.image.bands((x, y), (line, block, BAND), threads, put, |memory, y| {
-            for b in 0..self.layout.blocks {
-                for (r, y) in y.chunks_exact_mut(columns * c).enumerate() {
-                    let x = memory.get(r * window.stride[0] * line + b * block..).unwrap_or(&[]);
-                    let w = &weights[b * taps.len() * block..];
-                    self.block(b, engine::Depthwise { x, pixels: 0, step: 0, taps: &taps, w }, y);
-                }
+        let (row, step) = (columns * window.image[2], window.stride[0] * self.band.line);
+        let put = |from: &[i8], to: &mut [u8]| to.copy_from_slice(bytemuck::cast_slice(from));
+        self.image.bands((x, y), self.band, threads, put, |memory, y| {
+            let rows = self.image.bytes(y.len() / row, self.band.line);
+            let (lines, words) = memory.split_at_mut((rows + self.layout.block).next_multiple_of(LINE));
+            let lines: &mut [i8] = bytemuck::cast_slice_mut(lines);
+            let words: &mut [u32] = bytemuck::cast_slice_mut(&mut words[..4 * self.layout.words()]);
+            if self.layout.phases > 1 {
+                lines.chunks_exact_mut(self.band.line).for_each(|line| self.split(line, words));
+            }
+            for r in 0..y.len() / row {
+                self.row(&lines[r * step..], words, &mut y[r * row..], row);
             }
         });
     }
 
-    /// One block of channels of a row of pixels; `windows` lacks how many there are.
-    fn block(&self, b: usize, windows: engine::Depthwise<'_>, y: &mut [i8]) {
-        let Layout { block, blocks, pixel, flat } = self.layout;
+    /// The first `row` outputs, from the rows of the image under them.
+    fn row(&self, lines: &[i8], words: &mut [u32], y: &mut [i8], row: usize) {
+        let Layout { block, blocks, flat, .. } = self.layout;
         let c = self.image.window.image[2];
         if !flat {
-            let channels = (c - b * block).min(block);
-            let out = self.constants.out(b * block, channels, c);
-            let step = self.image.window.stride[1] * pixel;
-            let windows = engine::Depthwise { pixels: self.image.columns, step, ..windows };
-            return self.engine.depthwise(&windows, &out, &mut y[b * block..]);
+            // From the last block to the first, see `Out`.
+            for b in (0..blocks).rev() {
+                self.interleave(&lines[b * block..], c, words);
+                let out = self.constants.out(b * block, (c - b * block).min(block), c);
+                let windows = (self.image.columns, self.image.window.stride[1] * block);
+                self.windows(b, words, windows, &out, &mut y[b * block..]);
+            }
+            return;
         }
-        let (whole, rest) = (y.len() / block, y.len() % block);
-        let step = blocks * block;
-        let pixels = (whole + blocks - 1 - b) / blocks;
-        if pixels > 0 {
+        self.interleave(lines, block, words);
+        let (whole, rest, step) = (row / block, row % block, blocks * block);
+        for b in 0..blocks.min(whole) {
             let out = self.constants.out(b * block, block, step);
-            self.engine.depthwise(&engine::Depthwise { pixels, step, ..windows }, &out, &mut y[b * block..]);
+            self.windows(
+                b,
+                &words[b * block..],
+                ((whole - b).div_ceil(blocks), step),
+                &out,
+                &mut y[b * block..],
+            );
         }
-        if rest > 0 && whole % blocks == b {
+        if rest > 0 {
+            let b = whole % blocks;
             let out = self.constants.out(b * block, rest, step);
-            let x = &windows.x[pixels * step..];
-            let windows = engine::Depthwise { x, pixels: 1, step, ..windows };
-            self.engine.depthwise(&windows, &out, &mut y[whole * block..]);
+            self.windows(b, &words[whole * block..], (1, step), &out, &mut y[whole * block..]);
         }
     }
 
-    /// Where the taps of a window lie in rows of `line` values; the first twice when their number is odd, with a weight
-    /// of 0.
-    fn taps(&self, line: usize) -> Vec<usize> {
-        let Window { kernel: [kh, kw], dilation: [dh, dw], .. } = self.image.window;
-        let column = dw * self.layout.pixel;
-        let taps = (0..kh).flat_map(|ky| (0..kw).map(move |kx| ky * dh * line + kx * column));
-        taps.chain((kh * kw % 2 == 1).then_some(0)).collect()
+    /// So many windows, `step` words apart, of block `b`.
+    fn windows(
+        &self,
+        b: usize,
+        x: &[u32],
+        (pixels, step): (usize, usize),
+        out: &engine::Out<'_>,
+        y: &mut [i8],
+    ) {
+        let taps = &self.taps[..];
+        let w = &self.weights.values::<i8>()[b * taps.len() * self.layout.block * self.engine.values()..];
+        self.engine.depthwise(&engine::Depthwise { x, pixels, step, taps, w }, out, y);
     }
 
-    /// Row `r` of the padded image, widened.
-    fn line(&self, x: &[i8], r: usize, values: &mut [i16]) {
-        let (c, pixel) = (self.image.window.image[2], self.layout.pixel);
-        self.image.line(x, r, (pixel, self.image.zero.into()), values, |from, to| {
-            if pixel == c {
-                return self.engine.widen(from, to);
+    /// Brings the columns of a row into phases, by way of memory that is free.
+    fn split(&self, line: &mut [i8], free: &mut [u32]) {
+        let (Layout { phases, columns, .. }, c) = (self.layout, self.image.window.image[2]);
+        let from: &mut [i8] = &mut bytemuck::cast_slice_mut(free)[..line.len()];
+        from.copy_from_slice(line);
+        for (phase, to) in line.chunks_exact_mut(columns * c).enumerate() {
+            let from = from[phase * c..].chunks(phases * c);
+            match c {
+                8 => to
+                    .as_chunks_mut::<8>()
+                    .0
+                    .iter_mut()
+                    .zip(from)
+                    .for_each(|(to, from)| to.copy_from_slice(&from[..8])),
+                16 => to
+                    .as_chunks_mut::<16>()
+                    .0
+                    .iter_mut()
+                    .zip(from)
+                    .for_each(|(to, from)| to.copy_from_slice(&from[..16])),
+                _ => to.chunks_exact_mut(c).zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..c])),
             }
-            for (to, from) in to.chunks_exact_mut(pixel).zip(from.chunks_exact(c)) {
-                self.engine.widen(from, &mut to[..c]);
-            }
-        });
+        }
     }
+
+    /// The words of a row of windows, of the values from the first of `lines` on, `step` apart.
+    fn interleave(&self, lines: &[i8], step: usize, words: &mut [u32]) {
+        let Window { kernel: [kh, _], dilation: [dilation, _], image: [_, _, c], .. } = self.image.window;
+        let Layout { block, flat, phases, columns, run, .. } = self.layout;
+        let values = self.engine.values();
+        for (group, words) in words.chunks_exact_mut(phases * run).enumerate() {
+            for (phase, words) in words.chunks_exact_mut(run).enumerate() {
+                // Rows behind the window's last have weights of 0.
+                let at = |ky: usize| {
+                    let row = if ky < kh { ky * dilation * self.band.line } else { 0 };
+                    &lines[row + phase * columns * c..]
+                };
+                let rows: [&[i8]; 4] = core::array::from_fn(|value| at(group * values + value));
+                let filled = if flat { (columns * c).next_multiple_of(block) } else { run };
+                self.engine.interleave(&rows[..values], step, &mut words[..filled]);
+            }
+        }
+    }
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Weights in the order of blocks, taps, channels and rows.
+fn pack(engine: &dyn Engine, layout: &Layout, w: &[i8], window: &Window) -> Lines {
+    let ([kh, kw], c, values) = (window.kernel, window.image[2], engine.values());
+    let mut packed = Lines::zeroed::<i8>(layout.blocks * layout.groups * kw * layout.block * values);
+    let all: &mut [i8] = packed.values_mut();
+    let taps = (0..layout.groups).flat_map(|group| (0..kw).map(move |kx| (group, kx)));
+    for block in 0..layout.blocks {
+        for (tap, (group, kx)) in taps.clone().enumerate() {
+            for lane in 0..layout.block {
+                let Some(channel) = layout.channel(block * layout.block + lane, c) else { continue };
+                for (value, ky) in (group * values..kh).take(values).enumerate() {
+                    let at = ((block * layout.groups * kw + tap) * layout.block + lane) * values + value;
+                    all[at] = w[(ky * kw + kx) * c + channel];
+                }
+            }
+        }
+    }
+    packed
 }

@@ -1,7 +1,7 @@
 //! The border between the layers of [`packed`](crate::packed), which are safe and know no instruction, and the
 //! families of instructions in `isa`, which know no layer.
 
-use mote_format::Rounding;
+use super::channels::Profile;
 
 /// A family of instructions that computes tiles. Its existence proves that the machine has them.
 pub(crate) trait Engine: Sync {
@@ -17,34 +17,35 @@ pub(crate) trait Engine: Sync {
     /// Values of one channel that are multiplied together: a word of 32 bits holds so many.
     fn values(&self) -> usize;
 
-    /// The most vectors of channels in a tile.
-    fn most_vectors(&self) -> usize;
+    /// What [`put`](Self::put) and [`interleave`](Self::interleave) add to values: 128 makes them unsigned.
+    fn offset(&self) -> i32;
 
-    /// The most pixels in a tile of so many vectors.
-    fn most_pixels(&self, vectors: usize) -> usize;
+    /// Vectors of channels that tiles have, fewest first.
+    fn tiles(&self) -> &'static [usize];
 
-    /// Bytes as words; `x` has [`values`](Self::values) bytes a word.
-    fn words(&self, x: &[i8], words: &mut [u32]);
+    /// Values as they lie in words, `4 / values` bytes each.
+    fn put(&self, x: &[i8], values: &mut [u8]);
 
-    /// Bytes as 16-bit values.
-    fn widen(&self, x: &[i8], y: &mut [i16]);
+    /// Words of one value from each of [`values`](Self::values) rows: `4 · lanes` words from each place, places being
+    /// `step` values apart.
+    fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]);
 
     /// Patches times weights, requantized. `w` holds, for each word of a patch, `vectors` · lanes words of weights.
-    fn tile(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]);
+    fn products(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]);
 
-    /// Sums over the taps of one block of 2 · lanes channels, requantized.
+    /// Sums over the taps of one block of 4 · lanes channels, requantized.
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]);
 
     /// Element-wise sums of equally long slices.
     fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]);
 }
 
-/// The words of the patches of some pixels: `runs` runs of `len` words each, `stride` apart; the patch of the next
-/// pixel starts `step` words later.
+/// The patches of some pixels, values as [`Engine::put`] lays them out: `runs` runs of `len` words each, `stride` bytes
+/// apart. Words may lie at any byte.
 pub(crate) struct Patches<'a> {
-    pub(crate) words: &'a [u32],
-    pub(crate) pixels: usize,
-    pub(crate) step: usize,
+    pub(crate) bytes: &'a [u8],
+    /// Where the patch of each pixel starts.
+    pub(crate) at: &'a [u32],
     pub(crate) runs: usize,
     pub(crate) stride: usize,
     pub(crate) len: usize,
@@ -56,27 +57,28 @@ impl Patches<'_> {
         self.runs * self.len
     }
 
-    /// Behind the last word that is read.
+    /// Behind the last byte that is read.
     pub(crate) fn end(&self) -> usize {
-        self.pixels.saturating_sub(1) * self.step + self.runs.saturating_sub(1) * self.stride + self.len
+        let last = self.at.iter().max().map_or(0, |&at| at as usize);
+        last + self.runs.saturating_sub(1) * self.stride + 4 * self.len
     }
 }
 
-/// The windows of some pixels over a block of channels of 16-bit values.
+/// The windows of some pixels over a block of channels, from words that [`Engine::interleave`] makes.
 pub(crate) struct Depthwise<'a> {
-    /// The values; the first is the block's first channel of the first pixel's first tap.
-    pub(crate) x: &'a [i16],
+    /// The words; the first is the block's first channel of the first pixel's first tap.
+    pub(crate) x: &'a [u32],
     pub(crate) pixels: usize,
-    /// Values from one pixel's window to the next one's.
+    /// Words from one pixel's window to the next one's.
     pub(crate) step: usize,
-    /// Distance of each tap from the first; of an even number.
+    /// Distance of each tap from the first, in words.
     pub(crate) taps: &'a [usize],
-    /// For each pair of taps, interleaved, the weights of the channels in the order of `low` lanes and `high` lanes.
-    pub(crate) w: &'a [i16],
+    /// A word of weights for each channel of each tap.
+    pub(crate) w: &'a [i8],
 }
 
 impl Depthwise<'_> {
-    /// Behind the last value that is read, when a tap has `channels` of them.
+    /// Behind the last word that is read, when a tap has `channels` of them.
     pub(crate) fn end(&self, channels: usize) -> usize {
         let last = self.taps.iter().max().map_or(0, |t| t + channels);
         self.pixels.saturating_sub(1) * self.step + last
@@ -84,20 +86,20 @@ impl Depthwise<'_> {
 }
 
 /// How the sums of some channels become int8, and where they go. The constants are there for whole vectors, those of
-/// channels behind `channels` being 0.
+/// channels behind `channels` being 0. Outputs behind `channels`, of whole vectors, may be written with anything where
+/// they lie in `y`: layers go from the last channels to the first, and from pixel to pixel, so that these come later.
 pub(crate) struct Out<'a> {
-    pub(crate) round: Rounding,
+    pub(crate) profile: Profile,
+    /// What sums start with.
     pub(crate) bias: &'a [i32],
     /// Mantissas, or float bits.
     pub(crate) mult: &'a [i32],
-    /// *double*: bits to the left before the product.
+    /// Bits to the left before the product.
     pub(crate) left: &'a [i32],
-    /// *double* and *single*: bits to the right after it.
+    /// Added before the last shift.
+    pub(crate) add: &'a [i32],
+    /// The last shift, to the right.
     pub(crate) right: &'a [i32],
-    /// *double*: `2^right − 1`.
-    pub(crate) mask: &'a [i32],
-    /// *single*: `2^(right − 1)`.
-    pub(crate) half: &'a [i32],
     pub(crate) zero: i32,
     pub(crate) min: i8,
     pub(crate) max: i8,
@@ -108,12 +110,10 @@ pub(crate) struct Out<'a> {
 }
 
 impl Out<'_> {
-    /// Whether the constants are there for all of a tile's `channels`, and some of the last vector are written.
-    pub(crate) fn fits(&self, channels: usize, lanes: usize) -> bool {
-        let all = [self.bias, self.mult, self.left, self.right, self.mask, self.half];
-        all.iter().all(|of| of.len() >= channels)
-            && self.channels <= channels
-            && (self.channels + lanes > channels || channels == 2 * lanes)
+    /// Whether the constants are there for all of a tile's `channels`.
+    pub(crate) fn fits(&self, channels: usize) -> bool {
+        let all = [self.bias, self.mult, self.left, self.add, self.right];
+        all.iter().all(|of| of.len() >= channels) && self.channels <= channels
     }
 
     /// Behind the last output of so many pixels.
@@ -126,14 +126,21 @@ impl Out<'_> {
 pub(crate) struct Rescale {
     pub(crate) mult: i32,
     pub(crate) left: i32,
+    pub(crate) add: i32,
     pub(crate) right: i32,
-    pub(crate) mask: i32,
-    pub(crate) half: i32,
 }
 
 /// The constants of an element-wise sum.
-pub(crate) struct Sum {
-    pub(crate) round: Rounding,
+pub(crate) enum Sum {
+    /// `a · a_scale + b · b_scale + offset` in floats, rounded half to even; the offset holds the zero points.
+    Float { scales: [f32; 2], offset: f32, min: i8, max: i8 },
+    /// As the operator defines it.
+    Exact(ExactSum),
+}
+
+/// An element-wise sum in integers.
+pub(crate) struct ExactSum {
+    pub(crate) profile: Profile,
     /// Bits that both inputs are shifted left by.
     pub(crate) left: i32,
     /// Zero points of the inputs and of the output.

@@ -1,5 +1,6 @@
-//! What every family computes, once: the tile, the depthwise sums, requantization, and the copies that bring an image
-//! into the form that they read. `family!` expands in a module that has vectors (`V`, …) and the family's products.
+//! What every family computes, once: tiles, depthwise sums, element-wise sums, and the ways in which images are laid
+//! out for them. `family!` expands in a module that has vectors (`V`, …) and the family's products; requantization is
+//! in `finish`.
 
 macro_rules! family {
     (
@@ -9,14 +10,17 @@ macro_rules! family {
         tiles: [$(($n:literal, $m:literal)),*],
         weights: |$at:ident| $weights:expr,
         dot: |$acc:ident, $x:ident, $w:ident| $dot:expr,
-        dot16: |$acc16:ident, $x16:ident, $w16:ident| $dot16:expr $(,)?
+        words: |$rows:ident| $words:expr $(,)?
     ) => {
-        use crate::packed::engine::{Depthwise, Engine, Out, Patches, Rescale, Sum};
-        use super::{DOUBLE, FLOAT, SINGLE};
-        use mote_format::Rounding;
+        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Rescale, Sum};
+        use crate::packed::Profile;
 
         /// Values in a word of 32 bits.
         const VALUES: usize = $values;
+        /// What is added to values.
+        const OFFSET: i32 = if VALUES == 4 { 128 } else { 0 };
+        /// Vectors of a depthwise block.
+        const BLOCK: usize = 4;
 
         /// Proof that the machine has the family's instructions.
         #[derive(Debug)]
@@ -32,8 +36,6 @@ macro_rules! family {
                 ($present).then_some(&FAMILY as &dyn Engine)
             }
         }
-
-        type Tile = unsafe fn(&Patches<'_>, &[i8], &Out<'_>, &mut [i8]);
 
         impl Engine for Family {
             fn name(&self) -> &'static str {
@@ -52,68 +54,59 @@ macro_rules! family {
                 VALUES
             }
 
-            fn most_vectors(&self) -> usize {
-                [$($n),*].len()
+            fn offset(&self) -> i32 {
+                OFFSET
             }
 
-            fn most_pixels(&self, vectors: usize) -> usize {
-                match vectors {
-                    $( $n => $m, )*
-                    _ => unreachable!("no tile of {vectors} vectors"),
-                }
+            fn tiles(&self) -> &'static [usize] {
+                &[$($n),*]
             }
 
-            fn words(&self, x: &[i8], words: &mut [u32]) {
-                assert!(x.len() == words.len() * VALUES);
+            fn put(&self, x: &[i8], values: &mut [u8]) {
+                assert!(x.len() * (4 / VALUES) == values.len());
                 // SAFETY: `self` proves the instructions.
-                unsafe { words_of(x, words) }
+                unsafe { put(x, values) }
             }
 
-            fn widen(&self, x: &[i8], y: &mut [i16]) {
-                assert!(x.len() == y.len());
-                // SAFETY: `self` proves the instructions.
-                unsafe { widen_all(x, y) }
+            fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]) {
+                let (words, _) = words.as_chunks_mut::<{ BLOCK * LANES }>();
+                let end = words.len().saturating_sub(1) * step + BLOCK * LANES;
+                assert!(rows.len() == VALUES && (words.is_empty() || rows.iter().all(|row| row.len() >= end)));
+                // SAFETY: `self` proves the instructions; the blocks lie in the rows.
+                unsafe { interleave(rows, step, words) }
             }
 
-            fn tile(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]) {
-                assert!(x.end() <= x.words.len() && w.len() >= x.length() * vectors * LANES * VALUES);
-                assert!(out.fits(vectors * LANES, LANES) && out.end(x.pixels) <= y.len());
-                let tile: Tile = match (vectors, x.pixels) {
-                    $( ($n, 1) => tile::<1, $n>, )*
-                    $( ($n, 2) => tile::<2, $n>, )*
-                    $( ($n, 3) => tile::<3, $n>, )*
-                    $( ($n, 4) => tile::<4, $n>, )*
-                    $( ($n, 5) if $m >= 5 => tile::<{ if $m >= 5 { 5 } else { 1 } }, $n>, )*
-                    $( ($n, 6) if $m >= 6 => tile::<{ if $m >= 6 { 6 } else { 1 } }, $n>, )*
-                    $( ($n, 7) if $m >= 7 => tile::<{ if $m >= 7 { 7 } else { 1 } }, $n>, )*
-                    $( ($n, 8) if $m >= 8 => tile::<{ if $m >= 8 { 8 } else { 1 } }, $n>, )*
-                    _ => unreachable!("no tile of {vectors} vectors and {} pixels", x.pixels),
-                };
+            fn products(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]) {
+                assert!(x.end() <= x.bytes.len() && w.len() >= x.length() * vectors * LANES * VALUES);
+                assert!(out.fits(vectors * LANES) && out.end(x.at.len()) <= y.len());
                 // SAFETY: `self` proves the instructions; the patches, the weights, the channels and the outputs lie
                 // in their slices.
-                unsafe { tile(x, w, out, y) }
+                unsafe {
+                    match vectors {
+                        $( $n => products::<$m, $n>(x, w, out, y), )*
+                        _ => unreachable!("no tile of {vectors} vectors"),
+                    }
+                }
             }
 
             fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-                assert!(d.end(2 * LANES) <= d.x.len() && d.w.len() >= d.taps.len() * 2 * LANES);
-                assert!(d.taps.len() % 2 == 0 && out.fits(2 * LANES, LANES) && out.end(d.pixels) <= y.len());
+                assert!(d.end(BLOCK * LANES) <= d.x.len());
+                assert!(d.w.len() >= d.taps.len() * BLOCK * LANES * VALUES);
+                assert!(out.fits(BLOCK * LANES) && out.end(d.pixels) <= y.len());
                 // SAFETY: `self` proves the instructions; taps, weights, channels and outputs lie in their slices.
-                unsafe {
-                    match out.round {
-                        Rounding::Double => depthwise::<DOUBLE>(d, out, y),
-                        Rounding::Single => depthwise::<SINGLE>(d, out, y),
-                        Rounding::Float => depthwise::<FLOAT>(d, out, y),
-                    }
-                }
+                unsafe { depthwise(d, out, y) }
             }
 
             fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]) {
                 assert!(a.len() == y.len() && b.len() == y.len());
                 // SAFETY: `self` proves the instructions; the slices are equally long.
                 unsafe {
-                    match sum.round {
-                        Rounding::Single => add_all::<SINGLE>(a, b, sum, y),
-                        _ => add_all::<DOUBLE>(a, b, sum, y),
+                    match sum {
+                        Sum::Float { scales, offset, min, max } => {
+                            add_floats(a, b, *scales, *offset, &Range::of(0, *min, *max), y)
+                        }
+                        Sum::Exact(sum) if sum.profile == Profile::Single => add_exact::<SINGLE>(a, b, sum, y),
+                        Sum::Exact(sum) => add_exact::<DOUBLE>(a, b, sum, y),
                     }
                 }
             }
@@ -137,245 +130,157 @@ macro_rules! family {
             $dot
         }
 
-        /// Sums plus the products of pairs of 16-bit values.
+        /// Words of a block of values from each row.
         #[inline]
         #[target_feature(enable = $features)]
-        fn dot16($acc16: V, $x16: V, $w16: V) -> V {
-            $dot16
+        fn words_of($rows: [V; VALUES]) -> [V; BLOCK] {
+            $words
         }
 
-        /// The sums of a tile, requantized.
+        /// The outputs of all patches, in tiles of `M` pixels and `N` vectors. The last tile starts early enough to be
+        /// whole; there are tiles of one pixel where there are fewer than `M`.
         ///
         /// # Safety
-        /// The family's instructions, and what [`Engine::tile`] asserts.
+        /// The family's instructions, and what [`Engine::products`] asserts.
         #[target_feature(enable = $features)]
-        unsafe fn tile<const M: usize, const N: usize>(x: &Patches<'_>, w: &[i8], out: &Out<'_>, y: &mut [i8]) {
-            let mut sums = [[splat(0); N]; M];
-            let mut w = w.as_ptr();
-            let mut run = x.words.as_ptr();
-            // SAFETY: `w` moves by a vector of weights for each word of the patches, and `at` stays inside them.
+        unsafe fn products<const M: usize, const N: usize>(x: &Patches<'_>, w: &[i8], out: &Out<'_>, y: &mut [i8]) {
+            let mut from = 0;
+            // SAFETY: the caller's promises, for some of the pixels.
             unsafe {
+                if x.at.len() < M {
+                    for from in 0..x.at.len() {
+                        tile::<1, N>(x, from, w, out, y);
+                    }
+                    return;
+                }
+                while from < x.at.len() {
+                    tile::<M, N>(x, from.min(x.at.len() - M), w, out, y);
+                    from += M;
+                }
+            }
+        }
+
+        /// The outputs of `M` pixels.
+        ///
+        /// # Safety
+        /// As [`products`]; the pixels from `from` on must be there.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn tile<const M: usize, const N: usize>(
+            x: &Patches<'_>,
+            from: usize,
+            w: &[i8],
+            out: &Out<'_>,
+            y: &mut [i8],
+        ) {
+            let mut w = w.as_ptr();
+            // SAFETY: the caller's promises: `w` moves by N vectors of weights for each word of the patches, `at` stays
+            // inside the patches, which are there, as the bias is.
+            let sums = unsafe {
+                let patches: [*const u8; M] =
+                    core::array::from_fn(|m| x.bytes.as_ptr().add(*x.at.get_unchecked(from + m) as usize));
+                let bias: [V; N] = core::array::from_fn(|n| load(out.bias.as_ptr().add(n * LANES)));
+                let mut sums = [bias; M];
+                let mut run = 0;
                 for _ in 0..x.runs {
                     let mut at = run;
                     for _ in 0..x.len {
-                        let mut weight = [splat(0); N];
-                        for (n, weight) in weight.iter_mut().enumerate() {
-                            *weight = weights(w.add(n * LANES * VALUES));
-                        }
+                        let weight: [V; N] = core::array::from_fn(|n| weights(w.add(n * LANES * VALUES)));
                         w = w.add(N * LANES * VALUES);
-                        for (m, sums) in sums.iter_mut().enumerate() {
-                            let value = splat(at.add(m * x.step).read() as i32);
-                            for n in 0..N {
-                                sums[n] = dot(sums[n], value, weight[n]);
+                        for (sums, patch) in sums.iter_mut().zip(patches) {
+                            let value = splat(patch.add(at).cast::<i32>().read_unaligned());
+                            for (sum, weight) in sums.iter_mut().zip(weight) {
+                                *sum = dot(*sum, value, weight);
                             }
                         }
-                        at = at.add(1);
+                        at += 4;
                     }
-                    run = run.wrapping_add(x.stride);
+                    run += x.stride;
                 }
-                match out.round {
-                    Rounding::Double => requantize::<DOUBLE>(sums.as_flattened(), N, out, y),
-                    Rounding::Single => requantize::<SINGLE>(sums.as_flattened(), N, out, y),
-                    Rounding::Float => requantize::<FLOAT>(sums.as_flattened(), N, out, y),
-                }
-            }
+                sums
+            };
+            // SAFETY: the caller's promises.
+            unsafe { requantize(&sums, out, from, y) }
         }
 
-        /// Vectors of sums, `n` a pixel, to int8.
-        ///
-        /// # Safety
-        /// The family's instructions, and what [`Engine::tile`] asserts of `out` and `y`.
-        #[target_feature(enable = $features)]
-        unsafe fn requantize<const ROUND: u8>(sums: &[V], n: usize, out: &Out<'_>, y: &mut [i8]) {
-            for k in 0..n {
-                let c = k * LANES;
-                // SAFETY: the constants are there for whole vectors.
-                let (bias, scale) = unsafe { (load(out.bias.as_ptr().add(c)), Scales::at(out, c)) };
-                let range = Range::of(out.zero, out.min, out.max);
-                for (pixel, sum) in sums[k..].iter().step_by(n).enumerate() {
-                    let at = pixel * out.stride + c;
-                    let lanes = range.hold(scaled::<ROUND>(add(*sum, bias), &scale, &range));
-                    // SAFETY: the outputs are there for `out.channels`.
-                    unsafe {
-                        if c + LANES <= out.channels {
-                            store_bytes(y.as_mut_ptr().add(at), lanes);
-                        } else {
-                            let mut bytes = [0i8; LANES];
-                            store_bytes(bytes.as_mut_ptr(), lanes);
-                            let rest = out.channels - c;
-                            y[at..at + rest].copy_from_slice(&bytes[..rest]);
-                        }
-                    }
-                }
-            }
-        }
-
-        /// The scales of a vector of channels, as in [`Out`].
-        struct Scales {
-            mult: V,
-            left: V,
-            right: V,
-            mask: V,
-            half: V,
-        }
-
-        impl Scales {
-            /// Those of the channels from `c` on.
-            ///
-            /// # Safety
-            /// They are there.
-            #[inline]
-            #[target_feature(enable = $features)]
-            unsafe fn at(out: &Out<'_>, c: usize) -> Self {
-                // SAFETY: the caller's promise.
-                let of = |of: &[i32]| unsafe { load(of.as_ptr().add(c)) };
-                Self {
-                    mult: of(out.mult),
-                    left: of(out.left),
-                    right: of(out.right),
-                    mask: of(out.mask),
-                    half: of(out.half),
-                }
-            }
-
-            /// One scale in all lanes.
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn splat(of: &Rescale) -> Self {
-                Self {
-                    mult: splat(of.mult),
-                    left: splat(of.left),
-                    right: splat(of.right),
-                    mask: splat(of.mask),
-                    half: splat(of.half),
-                }
-            }
-        }
-
-        /// The output's zero point and bounds; the bounds as floats before the zero point is added, too.
-        struct Range {
-            zero: V,
-            min: V,
-            max: V,
-            low: V,
-            high: V,
-        }
-
-        impl Range {
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn of(zero: i32, min: i8, max: i8) -> Self {
-                let real = |bound: i8| splat(((i32::from(bound) - zero) as f32).to_bits() as i32);
-                let (low, high) = (real(min), real(max));
-                Self { zero: splat(zero), min: splat(min.into()), max: splat(max.into()), low, high }
-            }
-
-            #[inline]
-            #[target_feature(enable = $features)]
-            fn hold(&self, x: V) -> V {
-                max(min(add(x, self.zero), self.max), self.min)
-            }
-        }
-
-        /// Lanes times their scales in one of the rounding profiles.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn scaled<const ROUND: u8>(x: V, by: &Scales, range: &Range) -> V {
-            match ROUND {
-                DOUBLE => {
-                    let x = doubling_high(shift_left(x, by.left), by.mult);
-                    let threshold = add(halve(by.mask), negative(x));
-                    add(shift_right(x, by.right), larger(and(x, by.mask), threshold))
-                }
-                SINGLE => shift_right(add(high(x, by.mult), by.half), by.right),
-                _ => float_product(x, by.mult, range.low, range.high),
-            }
-        }
-
-        /// Depthwise sums of a block of channels, pixel after pixel, requantized. Two taps are multiplied at a time.
-        ///
         /// # Safety
         /// The family's instructions, and what [`Engine::depthwise`] asserts.
         #[target_feature(enable = $features)]
-        unsafe fn depthwise<const ROUND: u8>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-            // SAFETY: the constants are there for two vectors.
-            let (bias, scales) = unsafe {
-                let bias = [load(out.bias.as_ptr()), load(out.bias.as_ptr().add(LANES))];
-                (bias, [Scales::at(out, 0), Scales::at(out, LANES)])
-            };
-            let range = Range::of(out.zero, out.min, out.max);
-            for pixel in 0..d.pixels {
-                let mut w = d.w.as_ptr();
-                let [mut low, mut high] = bias;
-                // SAFETY: the taps of each pixel and the weights of each tap are there.
-                unsafe {
-                    let x = d.x.as_ptr().add(pixel * d.step);
-                    for pair in d.taps.chunks_exact(2) {
-                        let (a, b) = (load(x.add(pair[0]).cast()), load(x.add(pair[1]).cast()));
-                        low = dot16(low, interleave_low(a, b), load(w.cast()));
-                        high = dot16(high, interleave_high(a, b), load(w.add(2 * LANES).cast()));
-                        w = w.add(4 * LANES);
+        unsafe fn depthwise(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+            let mut pixel = 0;
+            // SAFETY: the caller's promises, for some of the pixels.
+            unsafe {
+                while pixel + 2 <= d.pixels {
+                    windows::<2>(d, pixel, out, y);
+                    pixel += 2;
+                }
+                if pixel < d.pixels {
+                    windows::<1>(d, pixel, out, y);
+                }
+            }
+        }
+
+        /// The outputs of `M` windows.
+        ///
+        /// # Safety
+        /// As [`depthwise`]; the pixels from `from` on must be there.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn windows<const M: usize>(d: &Depthwise<'_>, from: usize, out: &Out<'_>, y: &mut [i8]) {
+            let mut w = d.w.as_ptr();
+            // SAFETY: the caller's promises: the taps of each pixel and the weights of each tap are there.
+            let sums = unsafe {
+                let bias: [V; BLOCK] = core::array::from_fn(|n| load(out.bias.as_ptr().add(n * LANES)));
+                let mut sums = [bias; M];
+                let x = d.x.as_ptr().add(from * d.step);
+                for &tap in d.taps {
+                    let x = x.add(tap);
+                    for n in 0..BLOCK {
+                        let weight = weights(w.add(n * LANES * VALUES));
+                        for (m, sums) in sums.iter_mut().enumerate() {
+                            sums[n] = dot(sums[n], load(x.add(m * d.step + n * LANES).cast()), weight);
+                        }
                     }
-                    let low = range.hold(scaled::<ROUND>(low, &scales[0], &range));
-                    let high = range.hold(scaled::<ROUND>(high, &scales[1], &range));
-                    let at = pixel * out.stride;
-                    if out.channels >= 2 * LANES {
-                        store_interleaved(y.as_mut_ptr().add(at), low, high);
-                    } else {
-                        let mut bytes = [0i8; 2 * LANES];
-                        store_interleaved(bytes.as_mut_ptr(), low, high);
-                        y[at..at + out.channels].copy_from_slice(&bytes[..out.channels]);
-                    }
+                    w = w.add(BLOCK * LANES * VALUES);
                 }
-            }
-        }
-
-        /// Element-wise sums, a vector at a time; what is left goes through vectors of its own.
-        #[target_feature(enable = $features)]
-        fn add_all<const ROUND: u8>(a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]) {
-            let scales = [Scales::splat(&sum.a), Scales::splat(&sum.b), Scales::splat(&sum.y)];
-            let range = Range::of(sum.zeros[2], sum.min, sum.max);
-            let (left, zeros) = (splat(sum.left), [splat(-sum.zeros[0]), splat(-sum.zeros[1])]);
-            let lanes = |a: &[i8; LANES], b: &[i8; LANES]| {
-                // SAFETY: the arrays hold a vector of bytes.
-                let (a, b) = unsafe { (load_bytes(a.as_ptr()), load_bytes(b.as_ptr())) };
-                let a = scaled::<ROUND>(shift_left(add(a, zeros[0]), left), &scales[0], &range);
-                let b = scaled::<ROUND>(shift_left(add(b, zeros[1]), left), &scales[1], &range);
-                let y = range.hold(scaled::<ROUND>(add(a, b), &scales[2], &range));
-                let mut bytes = [0; LANES];
-                // SAFETY: the array has room for a vector of bytes.
-                unsafe { store_bytes(bytes.as_mut_ptr(), y) };
-                bytes
+                sums
             };
-            let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-            let (y, y_rest) = y.as_chunks_mut::<LANES>();
-            for ((a, b), y) in a.iter().zip(b).zip(y) {
-                *y = lanes(a, b);
-            }
-            let (mut a, mut b) = ([0; LANES], [0; LANES]);
-            a[..a_rest.len()].copy_from_slice(a_rest);
-            b[..b_rest.len()].copy_from_slice(b_rest);
-            y_rest.copy_from_slice(&lanes(&a, &b)[..a_rest.len()]);
-        }
-
-        /// Bytes as the words that [`dot`] multiplies.
-        #[target_feature(enable = $features)]
-        fn words_of(x: &[i8], words: &mut [u32]) {
-            if VALUES == 2 {
-                for (word, x) in words.iter_mut().zip(x.chunks_exact(2)) {
-                    *word = u32::from(i16::from(x[0]) as u16) | u32::from(i16::from(x[1]) as u16) << 16;
-                }
-            } else {
-                for (word, x) in words.iter_mut().zip(x.chunks_exact(4)) {
-                    let bytes = [x[0] as u8, x[1] as u8, x[2] as u8, x[3] as u8];
-                    *word = u32::from_le_bytes(bytes) ^ 0x8080_8080;
-                }
-            }
+            // SAFETY: the caller's promises.
+            unsafe { requantize(&sums, out, from, y) }
         }
 
         #[target_feature(enable = $features)]
-        fn widen_all(x: &[i8], y: &mut [i16]) {
-            y.iter_mut().zip(x).for_each(|(y, &x)| *y = x.into());
+        fn put(x: &[i8], values: &mut [u8]) {
+            if VALUES == 4 {
+                values.iter_mut().zip(x).for_each(|(value, &x)| *value = x as u8 ^ 0x80);
+                return;
+            }
+            let (whole, rest) = x.as_chunks::<16>();
+            let (to, to_rest) = values.as_chunks_mut::<32>();
+            for (x, to) in whole.iter().zip(to) {
+                // SAFETY: sixteen values become thirty-two bytes.
+                unsafe { super::v256::widen_to(x.as_ptr(), to.as_mut_ptr()) };
+            }
+            for (x, to) in rest.iter().zip(to_rest.as_chunks_mut::<2>().0) {
+                *to = i16::from(*x).to_le_bytes();
+            }
         }
+
+        /// # Safety
+        /// The family's instructions, and what [`Engine::interleave`] asserts.
+        #[target_feature(enable = $features)]
+        unsafe fn interleave(rows: &[&[i8]], step: usize, words: &mut [[u32; BLOCK * LANES]]) {
+            for (i, words) in words.iter_mut().enumerate() {
+                // SAFETY: the caller's promise: whole blocks of values lie in the rows.
+                let rows: [V; VALUES] =
+                    core::array::from_fn(|row| unsafe { load_values(rows[row].as_ptr().add(i * step)) });
+                for (word, to) in words_of(rows).into_iter().zip(words.as_chunks_mut::<LANES>().0) {
+                    // SAFETY: there is room for a vector.
+                    unsafe { store(to.as_mut_ptr(), word) };
+                }
+            }
+        }
+
+        finish!($features);
     };
 }
