@@ -14,6 +14,7 @@ pub(crate) mod x86;
 
 use crate::quant::{Channels, Output};
 use crate::view::In;
+use crate::ways::Ways;
 use mote_format::Scale;
 
 /// Equally long rows of int8 values at a fixed distance from each other.
@@ -112,9 +113,10 @@ pub struct Layer<'a> {
 
 impl<'a> Layer<'a> {
     /// A layer of dense rows of `k` weights.
-    pub fn new(w: &'a [i8], k: usize, channels: Channels<'a>, stride: usize) -> Self {
+    #[inline(always)]
+    pub fn new<I: Isa>(isa: I, w: &'a [i8], k: usize, channels: Channels<'a>, stride: usize) -> Self {
         let w = Rows { data: w, stride: k, count: channels.bias.len(), len: k };
-        Self { w, channels, plain: channels.is_plain(), stride }
+        Self { w, channels, plain: isa.is_plain(&channels), stride }
     }
 }
 
@@ -189,7 +191,7 @@ pub(crate) fn own_frame(f: impl FnOnce()) {
 
 /// The micro-kernels. A value of the type proves that its instructions exist. The provided methods are exact on
 /// every machine; a set overrides those that it can do faster, with the same bits.
-pub trait Isa: Copy {
+pub trait Isa: Ways {
     /// Sums of a block of pixels and channels.
     type Tile: Tile;
     /// Sums of one pixel and a block of channels.

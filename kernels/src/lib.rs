@@ -1,8 +1,8 @@
 //! How an operator computes, on every instruction set, with the same bits.
 //!
 //! Layers, lowest first: [`quant`] (sums to int8), [`view`] (what a kernel is given), [`isa`] (micro-kernels per
-//! instruction set), `ops` (each operator written once, generic over [`isa::Isa`]), [`table`] (operators ×
-//! instruction sets). Shapes and arities are proven by `mote-format`'s check before a kernel is called.
+//! instruction set), `ops` (each operator written once, generic over [`isa::Isa`]), [`ways`] (which of an operator's ways
+//! a step takes), [`table`] (operators × instruction sets). Shapes and arities are proven by `mote-format`'s check before a kernel is called.
 
 #![no_std]
 
@@ -18,5 +18,6 @@ pub mod packed;
 pub mod quant;
 pub mod table;
 pub mod view;
+pub mod ways;
 
 pub use mote_format as format;

@@ -30,7 +30,7 @@ pub(crate) mod minimum;
 pub(crate) mod mul;
 pub(crate) mod pad;
 pub(crate) mod prelu;
-mod products;
+pub(crate) mod products;
 pub(crate) mod quantize;
 pub(crate) mod requantize;
 pub(crate) mod reshape;

@@ -167,6 +167,14 @@ impl<'a> Channels<'a> {
     }
 }
 
+/// How far the short way of rounding shifts by one scale, where it gives the same bits for every sum.
+#[inline(always)]
+pub fn plain_shift(scale: Scale, round: Rounding) -> Option<i32> {
+    let right = -i32::from(scale.shift) - i32::from(round == Rounding::Single);
+    let plain = round != Rounding::Float && (1..=20).contains(&right) && scale.mult >= 1 << 30;
+    plain.then_some(right)
+}
+
 /// The short way of rounding of one channel that is plain ([`Channels::is_plain`]), for sums that have their bias.
 #[derive(Debug, Clone, Copy)]
 pub struct Plain {

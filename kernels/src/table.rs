@@ -9,6 +9,7 @@ use crate::format::*;
 use crate::isa;
 use crate::ops;
 use crate::view::Io;
+use crate::ways;
 
 /// Runs an operator; does nothing when it is another one.
 type Entry = unsafe fn(&Op, Io<'_>);
@@ -27,8 +28,8 @@ pub struct Scratch {
     bytes: fn(&Op, &Shape, &Shape) -> usize,
 }
 
-/// The parameters of an operator that can be computed.
-pub trait Computed {
+/// The parameters of an operator that can be computed, in some of its ways; see [`ways`].
+pub trait Computed<const WAYS: u32 = { ways::ALL }> {
     /// Its entry points.
     const ROW: Row;
     /// Its scratch.
@@ -50,7 +51,7 @@ macro_rules! set {
             pub(super) const SET: Set = Set { name: $name, present: $present };
             $(
                 # $attr
-                pub(super) unsafe fn $op_module(op: &Op, io: Io<'_>) {
+                pub(super) unsafe fn $op_module<const WAYS: u32>(op: &Op, io: Io<'_>) {
                     if let Op::$op(p) = op {
                         ops::$op_module::run($token, p, io);
                     }
@@ -61,7 +62,7 @@ macro_rules! set {
 }
 
 #[cfg(not(mote_arm_dsp))]
-for_each_op!(set { scalar "scalar" [inline] isa::scalar::Scalar, || true });
+for_each_op!(set { scalar "scalar" [inline] isa::scalar::Scalar::<WAYS>, || true });
 
 #[cfg(target_arch = "x86_64")]
 for_each_op!(set {
@@ -91,7 +92,7 @@ beyond_avx2! {
 #[cfg(mote_arm_dsp)]
 for_each_op!(set {
     // SAFETY: the build script has seen that the target has the extension.
-    arm_dsp "arm-dsp" [inline] unsafe { isa::arm_dsp::ArmDsp::assume() },
+    arm_dsp "arm-dsp" [inline] unsafe { isa::arm_dsp::ArmDsp::<WAYS>::assume() },
     || true
 });
 
@@ -112,20 +113,20 @@ for_each_op!(naive);
 
 /// `item` of every set of this build, slowest first. A microcontroller has just one.
 macro_rules! columns {
-    ($item:ident) => {
+    ($($item:tt)*) => {
         [
             #[cfg(not(mote_arm_dsp))]
-            scalar::$item,
+            scalar::$($item)*,
             #[cfg(mote_arm_dsp)]
-            arm_dsp::$item,
+            arm_dsp::$($item)*,
             #[cfg(target_arch = "x86_64")]
-            avx2::$item,
+            avx2::$($item)*,
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            avx_vnni::$item,
+            avx_vnni::$($item)*,
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            avx512_vnni_256::$item,
+            avx512_vnni_256::$($item)*,
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            avx512_vnni::$item,
+            avx512_vnni::$($item)*,
         ]
     };
 }
@@ -135,8 +136,8 @@ const SETS: usize = columns!(SET).len();
 macro_rules! rows {
     ($($op:ident $op_module:ident;)*) => {
         $(
-            impl Computed for $op {
-                const ROW: Row = Row { code: $op::CODE, entries: columns!($op_module) };
+            impl<const WAYS: u32> Computed<WAYS> for $op {
+                const ROW: Row = Row { code: $op::CODE, entries: columns!($op_module::<WAYS>) };
                 const SCRATCH: Scratch = Scratch {
                     code: $op::CODE,
                     bytes: |op, x, y| match op {
@@ -148,9 +149,9 @@ macro_rules! rows {
         )*
 
         /// The scratch of all operators.
-        pub static SCRATCHES: &[Scratch] = &[ $( $op::SCRATCH ),* ];
+        pub static SCRATCHES: &[Scratch] = &[ $( <$op as Computed>::SCRATCH ),* ];
 
-        static ALL: Columns = Columns::new(&[ $( $op::ROW ),* ]);
+        static ALL: Columns = Columns::new(&[ $( <$op as Computed>::ROW ),* ]);
     };
 }
 for_each_op!(rows);
@@ -180,6 +181,11 @@ impl Kernels {
             // SAFETY: a column is only given out when the machine has its instructions.
             unsafe { (row.entries[self.column])(op, io) }
         }
+    }
+
+    /// Whether it computes this operator.
+    pub fn has(&self, op: &Op) -> bool {
+        self.rows.iter().any(|row| row.code == op.code())
     }
 
     /// Name of the instruction set.

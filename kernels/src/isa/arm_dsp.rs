@@ -6,7 +6,8 @@
 use core::arch::asm;
 
 use super::{Block, Isa, Layer, Rows, Slide, Taps};
-use crate::quant::{Channels, Output};
+use crate::quant::{Channels, Output, plain_shift};
+use crate::ways::{self, Ways};
 use mote_format::{Rounding, Scale};
 
 /// Begins a naked function: the assembler is not told of the build's processor there, and knows the extension by itself
@@ -30,9 +31,9 @@ mod slide;
 
 /// Proof that the processor has the DSP extension.
 #[derive(Debug, Clone, Copy)]
-pub struct ArmDsp(());
+pub struct ArmDsp<const WAYS: u32>(());
 
-impl ArmDsp {
+impl<const WAYS: u32> ArmDsp<WAYS> {
     /// Without asking the processor, which cannot be asked.
     ///
     /// # Safety
@@ -43,7 +44,11 @@ impl ArmDsp {
     }
 }
 
-impl Isa for ArmDsp {
+impl<const WAYS: u32> Ways for ArmDsp<WAYS> {
+    const WAYS: u32 = WAYS;
+}
+
+impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
     type Tile = [[i32; 2]; 2];
     type Line = [[i32; 2]; 1];
 
@@ -71,12 +76,12 @@ impl Isa for ArmDsp {
 
     #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
-        pack::product(block, layer, y);
+        pack::product(self, block, layer, y);
     }
 
     #[inline(always)]
     fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
-        pack::matrix(x, layer, scratch, y);
+        pack::matrix(self, x, layer, scratch, y);
     }
 
     #[inline(always)]
@@ -86,7 +91,7 @@ impl Isa for ArmDsp {
 
     #[inline(always)]
     fn scale(self, sums: &[i32], by: Scale, output: &Output, y: &mut [i8]) {
-        scale(sums, by, output, y);
+        scale(self, sums, by, output, y);
     }
 
     /// Four channels at a time: their bytes are one word of each tap.
@@ -101,7 +106,7 @@ impl Isa for ArmDsp {
 
     #[inline(always)]
     fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
-        slide::slide(slide, scratch, y);
+        slide::slide(self, slide, scratch, y);
     }
 }
 
@@ -182,13 +187,13 @@ fn add_widened(even: i32, odd: i32, word: i32) -> (i32, i32) {
 
 /// Sums to int8 by one scale; plain ones as `product` does it.
 #[inline(never)]
-fn scale(sums: &[i32], scale: Scale, output: &Output, y: &mut [i8]) {
-    let right = -i32::from(scale.shift) - i32::from(output.round == Rounding::Single);
-    let plain = output.round != Rounding::Float && (1..=20).contains(&right) && scale.mult >= 1 << 30;
-    if !plain {
-        sums.iter().zip(y).for_each(|(&sum, y)| *y = pack::requantize_one(output, sum, scale));
+fn scale(isa: impl Isa, sums: &[i32], scale: Scale, output: &Output, y: &mut [i8]) {
+    let Some(right) = plain_shift(scale, output.round) else {
+        if isa.may(ways::LONG) {
+            sums.iter().zip(y).for_each(|(&sum, y)| *y = pack::requantize_one(output, sum, scale));
+        }
         return;
-    }
+    };
     let add = (2 * output.zero + 1) << (right - 1);
     let out = |scaled: i32| ((scaled + add) >> right).clamp(output.min.into(), output.max.into()) as i8;
     if output.round == Rounding::Double {

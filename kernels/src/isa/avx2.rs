@@ -6,6 +6,7 @@
 use core::arch::x86_64::*;
 
 use super::{Isa, Rows};
+use crate::ways::Ways;
 
 /// Proof that the processor has AVX2.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ impl Avx2 {
         Self(())
     }
 }
+
+impl Ways for Avx2 {}
 
 impl Isa for Avx2 {
     type Tile = [[i32; 4]; 2];

@@ -3,6 +3,7 @@
 #[cfg(target_arch = "arm")]
 use super::{Block, Layer};
 use super::{Isa, Rows, Slide};
+use crate::ways::Ways;
 
 mod slide;
 #[cfg(target_arch = "arm")]
@@ -10,9 +11,13 @@ mod thumb;
 
 /// Plain Rust.
 #[derive(Debug, Clone, Copy)]
-pub struct Scalar;
+pub struct Scalar<const WAYS: u32>;
 
-impl Isa for Scalar {
+impl<const WAYS: u32> Ways for Scalar<WAYS> {
+    const WAYS: u32 = WAYS;
+}
+
+impl<const WAYS: u32> Isa for Scalar<WAYS> {
     type Tile = [[i32; 2]; 2];
     type Line = [[i32; 2]; 1];
 
@@ -41,20 +46,20 @@ impl Isa for Scalar {
     #[cfg(target_arch = "arm")]
     #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
-        thumb::product(block, layer, y);
+        thumb::product(self, block, layer, y);
     }
 
     #[cfg(target_arch = "arm")]
     #[inline(always)]
     fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
-        thumb::matrix(x, layer, scratch, y);
+        thumb::matrix(self, x, layer, scratch, y);
     }
 
     const SLIDES: Option<usize> = Some(1);
 
     #[inline(always)]
     fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
-        slide::slide(slide, scratch, y);
+        slide::slide(self, slide, scratch, y);
     }
 }
 

@@ -7,13 +7,17 @@ use super::broadcast::{self, Pairwise};
 use crate::isa::{BLOCK, Isa};
 use crate::quant::{Output, double, single};
 use crate::view::{In, Io};
+use crate::ways;
 
 /// Elements from which on it pays to tabulate both inputs.
 const MANY: usize = 2048;
 
+/// Bytes of the tables.
+pub(crate) const TABLES: usize = 2 * 256 * size_of::<i32>() + 3;
+
 /// Two tables of 32-bit words, aligned, where there are many elements.
 pub(crate) fn scratch(_: &Add, _: &Shape, y: &Shape) -> usize {
-    if y.elements() < MANY { 0 } else { 2 * 256 * size_of::<i32>() + 3 }
+    if y.elements() < MANY { 0 } else { TABLES }
 }
 
 /// The sum of two elements; `F` is the rounding profile.
@@ -62,9 +66,12 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Add, mut io: Io<'_>) {
     let f = sum(p, &io, profile);
     let (_, words, _) = bytemuck::pod_align_to_mut::<u8, i32>(&mut *io.scratch);
     let alike = io.x[0].shape == io.y.shape && io.x[1].shape == io.y.shape;
-    let tables = words.split_first_chunk_mut::<256>().filter(|_| alike);
+    let tables = words.split_first_chunk_mut::<256>().filter(|_| alike && isa.may(ways::TABLES));
     let Some((a, b)) = tables.and_then(|(a, rest)| Some((a, rest.first_chunk_mut::<256>()?))) else {
-        return broadcast::zip(&mut io, &f);
+        if isa.may(ways::ELEMENTS) {
+            broadcast::zip(&mut io, &f);
+        }
+        return;
     };
     for (v, (a, b)) in (i8::MIN..=i8::MAX).zip(a.iter_mut().zip(&mut *b)) {
         (*a, *b) = (f.widened(v, f.zeros[0], p.a), f.widened(v, f.zeros[1], p.b));

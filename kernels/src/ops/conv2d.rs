@@ -6,9 +6,10 @@ use mote_format::{Conv2d, Shape};
 use super::products::{self, conv_window, patch};
 use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes, own_frame};
 use crate::view::Io;
+use crate::ways;
 
 /// Values of a patch up to which it is cheaper to collect its short runs first and pack them together.
-const SMALL: usize = 64;
+pub(crate) const SMALL: usize = 64;
 
 /// A full block of patches.
 pub(crate) fn scratch(p: &Conv2d, x: &Shape, _: &Shape) -> usize {
@@ -22,9 +23,10 @@ pub(crate) fn naive(p: &Conv2d, io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
     // Of whatever image.
-    if p.groups == 1 && conv_window(p, [0; 4]).is_pointwise() {
+    let matrix = p.groups == 1 && conv_window(p, [0; 4]).is_pointwise();
+    if isa.may(ways::POINTWISE) && matrix {
         own_frame(|| pointwise(isa, p, &mut io));
-    } else {
+    } else if isa.may(ways::PATCHES) && !matrix {
         own_frame(|| patches(isa, p, &mut io));
     }
 }
@@ -33,7 +35,7 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
 #[inline(always)]
 fn pointwise<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let (k, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let layer = Layer::new(io.i8s(p.weights), k, io.channels(p.bias, &p.requant), cout);
+    let layer = Layer::new(isa, io.i8s(p.weights), k, io.channels(p.bias, &p.requant), cout);
     let x = Rows { data: io.x[0].i8s(), stride: k, count: io.x[0].shape.elements() / k, len: k };
     isa.matrix(x, &layer, bytemuck::cast_slice_mut(&mut *io.scratch), io.y.i8s());
 }
@@ -49,14 +51,14 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
     for g in 0..groups {
         let (w, y) = (&w[g * cout * k..(g + 1) * cout * k], &mut io.y.i8s()[g * cout..]);
-        let layer = Layer::new(w, k, channels.part(g * cout, cout), yd[3]);
+        let layer = Layer::new(isa, w, k, channels.part(g * cout, cout), yd[3]);
         let mut at = Position { image: x, oy: 0, ox: 0 };
         let (mut m, pixels) = (0, yd[0] * yd[1] * yd[2]);
         while m < pixels {
             let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
             let mut block = Block { scratch, len: k, count };
             for i in 0..count {
-                let small = &mut [0; SMALL][..if k <= SMALL { k } else { 0 }];
+                let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
                 window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
                     match (small.get_mut(at..at + len), x) {
                         (Some(small), Some(x)) => small.copy_from_slice(x),

@@ -7,6 +7,7 @@ use super::products::{self, depthwise_window};
 use super::window::Window;
 use crate::isa::{BLOCK, Isa, Slide, Taps, own_frame, slide_bytes};
 use crate::view::Io;
+use crate::ways;
 
 /// The window of a block of channels, or what a sliding window needs.
 pub(crate) fn scratch(p: &DepthwiseConv2d, _: &Shape, y: &Shape) -> usize {
@@ -22,10 +23,10 @@ pub(crate) fn naive(p: &DepthwiseConv2d, io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &DepthwiseConv2d, mut io: Io<'_>) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let slides = I::SLIDES.is_some_and(|least| cout >= least);
-    if slides && cin == cout && p.dilation.w == 1 {
+    let slides = I::SLIDES.is_some_and(|least| cout >= least) && cin == cout && p.dilation.w == 1;
+    if isa.may(ways::SLIDE) && slides {
         own_frame(|| slide(isa, p, &mut io));
-    } else {
+    } else if isa.may(ways::PIXELS) && !slides {
         own_frame(|| pixels(isa, p, &mut io));
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn naive(p: &FullyConnected, io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &FullyConnected, mut io: Io<'_>) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let layer = Layer::new(io.i8s(p.weights), cin, io.channels(p.bias, &p.requant), cout);
+    let layer = Layer::new(isa, io.i8s(p.weights), cin, io.channels(p.bias, &p.requant), cout);
     let x = Rows { data: io.x[0].i8s(), stride: cin, count: io.x[0].shape.elements() / cin, len: cin };
     isa.matrix(x, &layer, bytemuck::cast_slice_mut(&mut *io.scratch), io.y.i8s());
 }

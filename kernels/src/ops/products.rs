@@ -6,12 +6,12 @@ use mote_format::{Conv2d, DepthwiseConv2d, FullyConnected};
 use super::window::Window;
 use crate::view::Io;
 
-pub(super) fn conv_window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
+pub(crate) fn conv_window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
     Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
 }
 
 /// Bytes of one group's patch under the window.
-pub(super) fn patch(p: &Conv2d, channels: usize) -> usize {
+pub(crate) fn patch(p: &Conv2d, channels: usize) -> usize {
     usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
 }
 

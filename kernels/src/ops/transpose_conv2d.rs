@@ -101,7 +101,7 @@ pub(crate) fn run<I: Isa>(isa: I, p: &TransposeConv2d, mut io: Io<'_>) {
         for ((py, px, start), bias) in phases(rows, cols, cout * cin).zip(biases) {
             let (taps, across) = (rows.taps(py) * cols.taps(px), cols.taps(px));
             let (k, channels) = (taps * cin, Channels { bias, ..channels });
-            let layer = Layer::new(&w[start..start + cout * k], k, channels, cols.stride * cout);
+            let layer = Layer::new(isa, &w[start..start + cout * k], k, channels, cols.stride * cout);
             for oy in (rows.first(py)..yh).step_by(rows.stride) {
                 let mut ox = cols.first(px);
                 while ox < yw {

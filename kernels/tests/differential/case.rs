@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
-use mote_format::{AlignedBytes, Image, Model, Op, TensorInfo};
+use mote_format::{AlignedBytes, Image, Model, Op, Shape, TensorInfo};
 use mote_kernels::packed::{Packed, Threads};
-use mote_kernels::table::{self, Kernels};
+use mote_kernels::table::{self, Columns, Computed, Kernels};
 use mote_kernels::view::{Io, View, ViewMut};
+use mote_kernels::{format, ways};
 
 use crate::common::builder::Builder;
 use crate::common::noise;
@@ -50,12 +51,34 @@ impl Guarded {
     }
 }
 
+/// Every way of computing, and the operators that have a choice without it.
+macro_rules! without {
+    ($($way:ident)*) => {
+        [ $( {
+            const WITHOUT: u32 = ways::ALL & !ways::$way;
+            static COLUMNS: Columns = Columns::new(&[
+                <format::Add as Computed<WITHOUT>>::ROW,
+                <format::Conv2d as Computed<WITHOUT>>::ROW,
+                <format::DepthwiseConv2d as Computed<WITHOUT>>::ROW,
+                <format::FullyConnected as Computed<WITHOUT>>::ROW,
+                <format::SumPool2d as Computed<WITHOUT>>::ROW,
+            ]);
+            (ways::$way, &COLUMNS)
+        } ),* ]
+    };
+}
+static WITHOUT: &[(u32, &Columns)] = &without![
+    LONG POINTWISE PATCHES GROUPS SMALL BLOCKS WHOLE PARTS SLIDE PIXELS TABLES ELEMENTS
+];
+
 /// The step with its tensors.
 struct Step<'a> {
     model: &'a Model<'a>,
     op: Op,
     x: Vec<TensorInfo>,
     y: TensorInfo,
+    /// Bytes of scratch.
+    scratch: usize,
 }
 
 impl Case {
@@ -88,6 +111,7 @@ impl Case {
                     }
                 }
             }
+            self.check_ways(step, &expected);
             for same in places(step) {
                 for kernels in Kernels::available().chain([Kernels::naive()]) {
                     let got = self.run(step, kernels, &same, 5);
@@ -98,6 +122,23 @@ impl Case {
                 }
             }
         });
+    }
+
+    /// The step takes no way but those that `ways::of` tells: kernels that lack another one have its bits.
+    fn check_ways(&self, step: &Step<'_>, expected: &[u8]) {
+        let shapes: Vec<Shape> = step.x.iter().map(|x| x.shape).collect();
+        let taken = ways::of(&step.op, &shapes, &step.y.shape, step.scratch, step.model.constants());
+        let choosy = WITHOUT[0].1.available().next().is_some_and(|kernels| kernels.has(&step.op));
+        assert!(choosy || taken == 0 || taken == ways::ALL, "`WITHOUT` lacks {}", step.op.name());
+        for (way, columns) in WITHOUT.iter().filter(|(way, _)| choosy && taken & way == 0) {
+            for kernels in columns.available().take(1) {
+                let got = self.run(step, kernels, &vec![false; step.x.len()], 2);
+                assert_eq!(got, expected, "{} takes way {way:#x}", kernels.name());
+                if let Some(got) = self.in_rows(step, kernels, 2) {
+                    assert_eq!(got, expected, "{} takes way {way:#x} in bands", kernels.name());
+                }
+            }
+        }
     }
 
     /// The output's bytes, when the step has a packed form on this instruction set.
@@ -117,8 +158,9 @@ impl Case {
             Model::new_checked(&self.bytes).unwrap_or_else(|e| panic!("the case is not a model: {e}"));
         let step = model.steps().next().expect("one step");
         let tensor = |id| model.tensor(id).expect("checked");
-        let x = step.inputs.iter().map(tensor).collect();
-        f(&Step { model: &model, op: step.op, x, y: tensor(step.output) })
+        let (x, y): (Vec<TensorInfo>, _) = (step.inputs.iter().map(tensor).collect(), tensor(step.output));
+        let scratch = table::scratch(&step.op, &x[0].shape, &y.shape);
+        f(&Step { model: &model, op: step.op, x, y, scratch })
     }
 
     /// The output's bytes, a few rows at a time, each band from no more of the input than the format says it reads; `None`
@@ -126,7 +168,6 @@ impl Case {
     fn in_rows(&self, step: &Step<'_>, kernels: &Kernels, height: usize) -> Option<Vec<u8>> {
         let (window, y) = (step.op.row_window()?, &step.y);
         let rows = y.image()?.height;
-        let whole = table::scratch(&step.op, &step.x[0].shape, &y.shape);
         let images: Vec<Image> = step.x.iter().map(TensorInfo::image).collect::<Option<_>>()?;
         let band = |start: usize| {
             let rows = start..rows.min(start + height);
@@ -139,9 +180,9 @@ impl Case {
             let inputs: Vec<_> = self.inputs.iter().zip(step.x.iter().zip(&parts)).map(cut).collect();
             let mut op = step.op;
             op.keep_rows(&window, &rows, images[0].height);
-            let part = Step { model: step.model, op, x: parts, y: y.rows(&rows) };
+            let part = Step { op, x: parts, y: y.rows(&rows), ..*step };
             assert!(
-                table::scratch(&op, &part.x[0].shape, &part.y.shape) <= whole,
+                table::scratch(&op, &part.x[0].shape, &part.y.shape) <= step.scratch,
                 "less scratch for fewer rows"
             );
             run(&part, kernels, &inputs, &vec![false; inputs.len()], 1)
@@ -174,12 +215,12 @@ fn run_by<R>(
     offset: usize,
     f: impl FnOnce(&Op, Io<'_>) -> R,
 ) -> (R, Vec<u8>) {
-    let Step { model, op, x, y } = step;
+    let Step { model, op, x, y, scratch } = step;
     let mut buffers: Vec<Guarded> =
         inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
     let start = same.iter().position(|&s| s).and_then(|i| inputs[i].clone());
     let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
-    let mut scratch = Guarded::new(&noise(98, table::scratch(op, &x[0].shape, &y.shape)), offset);
+    let mut scratch = Guarded::new(&noise(98, *scratch), offset);
     let read = x.len() - op.updates();
     let (buffers_read, states) = buffers.split_at_mut(read);
     let mut views: Vec<View<'_>> = (x.iter().zip(buffers_read).zip(same))

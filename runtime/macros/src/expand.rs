@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use mote_format::{Bands, DType, Ids, Model, Op, State, StepInfo, TensorInfo};
+use mote_format::{Bands, DType, Ids, Model, Op, Shape, State, StepInfo, TensorInfo};
+use mote_kernels::ways;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
@@ -62,6 +63,7 @@ fn program(model: &Model<'_>) -> TokenStream {
     operators.sort_unstable();
     operators.dedup();
     let operators = operators.iter().map(|name| format_ident!("{name}"));
+    let ways = model.steps().fold(0, |ways, step| ways | ways_of(model, &step));
     let most = model.steps().map(|step| step.inputs.len()).max().unwrap_or(0);
     let lockstep = model.groups().next().is_some();
     let row_by_row = model.steps().any(|step| runs_into_its_input(model, &step));
@@ -76,7 +78,7 @@ fn program(model: &Model<'_>) -> TokenStream {
     let schedule = Literal::byte_string(model.groups().bytes());
     quote! {
         static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
-        static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed>::ROW ),* ]);
+        static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed<#ways>>::ROW ),* ]);
         type Program = Included<#most, #row_by_row, #lockstep>;
         static PROGRAM: Program = Included {
             arena: #arena,
@@ -90,6 +92,15 @@ fn program(model: &Model<'_>) -> TokenStream {
             columns: &COLUMNS,
         };
     }
+}
+
+/// The ways that the kernel of a step takes.
+fn ways_of(model: &Model<'_>, step: &StepInfo<'_>) -> u32 {
+    let shapes: Vec<Shape> = step.inputs.iter().filter_map(|id| Some(model.tensor(id)?.shape)).collect();
+    let y = model.tensor(step.output);
+    y.map_or(ways::ALL, |y| {
+        ways::of(&step.op, &shapes, &y.shape, step.scratch_len as usize, model.constants())
+    })
 }
 
 /// Whether the runtime would call the step's kernel for some rows at a time.

@@ -7,8 +7,9 @@ use core::arch::naked_asm;
 use core::ptr::{NonNull, null, null_mut};
 
 use super::product::{self, DOUBLE, Product, RAW, SINGLE};
-use crate::isa::{Block, Layer, Rows, block_bytes};
+use crate::isa::{Block, Isa, Layer, Rows, block_bytes};
 use crate::quant::{Channels, Output};
+use crate::ways;
 use mote_format::{Rounding, Scale};
 
 /// Patches of a full block.
@@ -215,14 +216,14 @@ unsafe fn call(patches: usize, product: &mut Product) {
 
 /// The layer's outputs for a block of four patches or one.
 #[inline(never)]
-pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+pub(super) fn product<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     let count = layer.w.count;
     let patches = if block.count == PATCHES { PATCHES } else { 1 };
     if block.count != patches || y.len() < (patches - 1) * layer.stride + count {
         return;
     }
-    if !layer.plain {
-        return mixed(block, layer, y);
+    if isa.may(ways::LONG) && !layer.plain {
+        return mixed(isa, block, layer, y);
     }
     let mut product = Call { layer, from: 0, count, k: 0 }.product(block);
     let Some(product) = &mut product else { return };
@@ -235,14 +236,14 @@ pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
 
 /// As [`product`], where some channels are not plain: by way of raw sums.
 #[inline(never)]
-fn mixed(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+fn mixed<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     let mut n = 0;
     while n < layer.w.count {
         let plain = |&n: &usize| layer.channels.part(n, 1).is_plain();
         let len = (n..layer.w.count).take_while(plain).count();
         if len > 0 {
             let (w, channels) = (Rows { count: len, ..layer.w.from(n) }, layer.channels.part(n, len));
-            product(block, &Layer { w, channels, plain: true, stride: layer.stride }, &mut y[n..]);
+            product(isa, block, &Layer { w, channels, plain: true, stride: layer.stride }, &mut y[n..]);
             n += len;
             continue;
         }
@@ -294,9 +295,9 @@ pub(super) fn requantize_one(output: &Output, sum: i32, scale: Scale) -> i8 {
 
 /// The layer's outputs for every row of `x`: by blocks of four where the scratch holds one, otherwise row by row.
 #[inline(never)]
-pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
-    let four = scratch.len() >= block_bytes(x.len, PATCHES);
-    let whole = scratch.len() >= block_bytes(x.len, 1);
+pub(super) fn matrix<I: Isa>(isa: I, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+    let four = isa.may(ways::BLOCKS) && scratch.len() >= block_bytes(x.len, PATCHES);
+    let whole = isa.may(ways::WHOLE) && scratch.len() >= block_bytes(x.len, 1);
     let mut m = 0;
     while m < x.count {
         let y = &mut y[m * layer.stride..];
@@ -306,9 +307,9 @@ pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut
             for i in 0..count {
                 pack(&mut block, i, 0, x.row(m + i));
             }
-            product(&mut block, layer, y);
-        } else {
-            parts(x.row(m), layer, scratch, y);
+            product(isa, &mut block, layer, y);
+        } else if isa.may(ways::PARTS) {
+            parts(isa, x.row(m), layer, scratch, y);
         }
         m += count;
     }
@@ -316,7 +317,7 @@ pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut
 
 /// The layer's outputs for a row that is longer than the scratch: part by part, a few channels at a time.
 #[inline(never)]
-fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let most = (scratch.len().saturating_sub(3) / 2) & !15;
     if most == 0 {
         return;
@@ -324,7 +325,8 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     for from in (0..layer.w.count).step_by(SUMS) {
         let count = SUMS.min(layer.w.count - from);
         let mut sums = [0i32; SUMS];
-        if layer.plain {
+        let plain = layer.plain || !isa.may(ways::LONG);
+        if plain {
             sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
         }
         for (i, x_part) in x.chunks(most).enumerate() {
@@ -336,7 +338,7 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
             product.bias = sums.as_ptr();
             // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
             unsafe {
-                if layer.plain && k + x_part.len() == x.len() {
+                if plain && k + x_part.len() == x.len() {
                     outputs(1, product, &mut y[from..], count);
                 } else {
                     raw(1, product, &mut sums[..count]);
@@ -344,7 +346,7 @@ fn parts(x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
             }
         }
         let y = &mut y[from..from + count];
-        if layer.plain {
+        if plain {
             hold(&layer.channels.output, y);
         } else {
             requantize_from(from, &sums[..count], &layer.channels, y);

@@ -10,7 +10,8 @@ use core::mem::offset_of;
 use mote_format::Rounding;
 
 use super::pack::{hold, requantize};
-use crate::isa::{Slide, slide_bytes};
+use crate::isa::{Isa, Slide, slide_bytes};
+use crate::ways;
 
 /// The taps of two rows, or of padding, in four channels.
 type Pair = [u32; 4];
@@ -244,7 +245,7 @@ impl Places {
 
 /// A window's outputs. Where channels are no multiple of four, the last four overlap those before.
 #[inline(never)]
-pub(super) fn slide(slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
+pub(super) fn slide<I: Isa>(isa: I, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let Slide { channels: c, image: [height, width], output: [rows, cols], .. } = *slide;
     let fits = slide.x.len() >= height * width * c
         && slide.w.len() >= slide.kernel[0] * slide.kernel[1] * c
@@ -257,13 +258,14 @@ pub(super) fn slide(slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
     };
     let most = (places.columns - slide.kernel[1]) / slide.stride[1] + 1;
     for first in (0..cols).step_by(most) {
-        Stripe::new(slide, &places, first, most.min(cols - first)).run(y);
+        Stripe::new(isa, slide, &places, first, most.min(cols - first)).run(y);
     }
     hold(&slide.scaling.output, y);
 }
 
 /// Some columns of the output.
-struct Stripe<'a, 'b> {
+struct Stripe<'a, 'b, I> {
+    isa: I,
     slide: &'a Slide<'b>,
     places: &'a Places,
     /// The first column, and how many.
@@ -279,15 +281,15 @@ struct Stripe<'a, 'b> {
     padding: [i8; 4],
 }
 
-impl<'a, 'b> Stripe<'a, 'b> {
-    fn new(slide: &'a Slide<'b>, places: &'a Places, first: usize, count: usize) -> Self {
+impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
+    fn new(isa: I, slide: &'a Slide<'b>, places: &'a Places, first: usize, count: usize) -> Self {
         let columns = (count - 1) * slide.stride[1] + slide.kernel[1];
         let start = first * slide.stride[1];
         let left = slide.pads[1].saturating_sub(start).min(columns);
         let from = (start + left).saturating_sub(slide.pads[1]);
         let inside = (columns - left).min(slide.image[1].saturating_sub(from));
-        let (plain, padding) = (slide.scaling.is_plain(), [slide.zero; 4]);
-        Self { slide, places, first, count, left, from, inside, columns, plain, padding }
+        let (plain, padding) = (isa.is_plain(&slide.scaling), [slide.zero; 4]);
+        Self { isa, slide, places, first, count, left, from, inside, columns, plain, padding }
     }
 
     fn run(&self, y: &mut [i8]) {
@@ -328,7 +330,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
                     // SAFETY: the scratch has the taps of `count` pixels and the weights; the outputs of these pixels,
                     // `channels` apart, lie in `y`, whose length was checked; parameters are plain.
                     unsafe { along(&mut run) };
-                } else {
+                } else if self.isa.may(ways::LONG) {
                     self.one_by_one(&mut run, c, &mut y[at..]);
                 }
             }
@@ -389,7 +391,7 @@ impl<'a, 'b> Stripe<'a, 'b> {
         let scaling = &self.slide.scaling;
         // SAFETY: the scratch has room for the parameters, from its first aligned word on; any bytes are integers.
         let parameters = unsafe { &mut *self.places.parameters };
-        let plain = self.plain || scaling.part(c, 4).is_plain();
+        let plain = self.plain || self.isa.is_plain(&scaling.part(c, 4));
         let single = i32::from(scaling.output.round == Rounding::Single);
         let twice = 2 * scaling.output.zero + 1;
         for i in 0..4 {

@@ -3,12 +3,13 @@
 
 #![allow(unsafe_code)]
 
-use crate::isa::Slide;
+use crate::isa::{Isa, Slide};
 use crate::quant::Plain;
+use crate::ways;
 
 /// A window's outputs.
 #[inline(never)]
-pub(super) fn slide(slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
+pub(super) fn slide(isa: impl Isa, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let Slide { channels, image, output, kernel, stride, .. } = *slide;
     let (_, words, _) = bytemuck::pod_align_to_mut::<i8, i32>(scratch);
     let fits = slide.x.len() >= image[0] * image[1] * channels
@@ -22,7 +23,7 @@ pub(super) fn slide(slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let most = (room - kernel[1]) / stride[1] + 1;
     for first in (0..output[1]).step_by(most) {
         let count = most.min(output[1] - first);
-        Stripe::new(slide, first, count).run(w, x, y);
+        Stripe::new(slide, first, count).run(isa, w, x, y);
     }
 }
 
@@ -48,11 +49,11 @@ impl<'a, 'b> Stripe<'a, 'b> {
         Self { slide, first, count, left, from, inside, width }
     }
 
-    fn run(&self, w: &mut [i32], x: &mut [i32], y: &mut [i8]) {
+    fn run(&self, isa: impl Isa, w: &mut [i32], x: &mut [i32], y: &mut [i8]) {
         let Slide { channels, kernel, output, scaling, .. } = *self.slide;
         let x = &mut x[..kernel[0] * self.width];
         x.fill(self.slide.zero.into());
-        let all = scaling.is_plain();
+        let all = isa.is_plain(&scaling);
         for c in 0..channels {
             // Indexes rather than steps: iterators that step divide, which small cores cannot.
             let mut from = c;
@@ -65,14 +66,21 @@ impl<'a, 'b> Stripe<'a, 'b> {
             for oy in 0..output[0] {
                 self.widen(oy, c, x);
                 let at = (oy * output[1] + self.first) * channels + c;
-                self.outputs(x, w, &mut y[at..], |sum| match &plain {
+                let finish = |sum: i32| match &plain {
                     Some(plain) => plain.apply(sum.wrapping_add(bias)),
+                    None if !isa.may(ways::LONG) => 0,
                     None => {
                         let mut y = [0];
                         scaling.part(c, 1).apply(&[sum], &mut y);
                         y[0]
                     }
-                });
+                };
+                // A choice made here is none that the loop has to make.
+                if kernel == [3, 3] {
+                    self.outputs::<3>(x, w, &mut y[at..], finish);
+                } else {
+                    self.outputs::<0>(x, w, &mut y[at..], finish);
+                }
             }
         }
     }
@@ -100,18 +108,17 @@ impl<'a, 'b> Stripe<'a, 'b> {
         }
     }
 
-    /// A row's outputs, `channels` apart.
+    /// A row's outputs, `channels` apart; kernels are `N` by `N` unless that is 0.
     #[inline(always)]
-    fn outputs(&self, x: &[i32], w: &[i32], y: &mut [i8], finish: impl Fn(i32) -> i8) {
+    fn outputs<const N: usize>(&self, x: &[i32], w: &[i32], y: &mut [i8], finish: impl Fn(i32) -> i8) {
         let Slide { channels, kernel, stride, .. } = *self.slide;
-        let three = kernel == [3, 3];
         let (mut at, mut start) = (0, 0);
         for _ in 0..self.count {
             // SAFETY: the last window ends with the last column of `x`, which has `kernel[0]` rows of `width`; weights
             // are as many as taps.
             let sum = unsafe {
                 let x = x.get_unchecked(start..);
-                if three { dot::<3>(x, self.width, w, 3) } else { dot::<0>(x, self.width, w, kernel[1]) }
+                dot::<N>(x, self.width, w, kernel[1])
             };
             // SAFETY: a pixel of the output; its length was checked.
             unsafe { *y.get_unchecked_mut(at) = finish(sum) };
@@ -121,19 +128,26 @@ impl<'a, 'b> Stripe<'a, 'b> {
     }
 }
 
-/// The products of the taps of one window, whose rows are `width` apart; `N` by `N` taps unless it is 0.
+/// The products of the taps of one window, whose rows are `width` apart; 3 by 3 taps where `N` is 3. They are written out,
+/// so that they are no loop either where the program is optimized for size.
 ///
 /// # Safety
 /// There are as many rows of `taps` values as there are of weights.
 #[inline(always)]
 unsafe fn dot<const N: usize>(x: &[i32], width: usize, w: &[i32], taps: usize) -> i32 {
-    let taps = if N == 0 { taps } else { N };
+    // SAFETY: the caller's promise.
+    let product = |row: usize, k: usize| unsafe { *x.get_unchecked(row) * *w.get_unchecked(k) };
+    if N == 3 {
+        let line = |row, k| {
+            let [a, b, c] = [product(row, k), product(row + 1, k + 1), product(row + 2, k + 2)];
+            a.wrapping_add(b).wrapping_add(c)
+        };
+        return line(0, 0).wrapping_add(line(width, 3)).wrapping_add(line(2 * width, 6));
+    }
     let (mut sum, mut row, mut k) = (0i32, 0, 0);
-    while k < if N == 0 { w.len() } else { N * N } {
+    while k < w.len() {
         for i in 0..taps {
-            // SAFETY: the caller's promise.
-            let (x, w) = unsafe { (*x.get_unchecked(row + i), *w.get_unchecked(k + i)) };
-            sum = sum.wrapping_add(x * w);
+            sum = sum.wrapping_add(product(row + i, k + i));
         }
         row += width;
         k += taps;

@@ -14,7 +14,8 @@ use core::mem::offset_of;
 
 use mote_format::Rounding;
 
-use crate::isa::{Block, Layer, Rows};
+use crate::isa::{Block, Isa, Layer, Rows};
+use crate::ways;
 
 /// What the loops work on. Pointers advance from row to row.
 #[repr(C)]
@@ -426,12 +427,12 @@ unsafe fn raw(patches: usize, product: &mut Product, sums: &mut [i32]) {
 
 /// The layer's outputs for a block of two patches or one.
 #[inline(never)]
-pub(super) fn product(block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+pub(super) fn product(isa: impl Isa, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
     let (len, count, patches) = (block.len, layer.w.count, block.count);
     if !(1..=2).contains(&patches) || y.len() < (patches - 1) * layer.stride + count || count == 0 {
         return;
     }
-    if layer.plain {
+    if layer.plain || !isa.may(ways::LONG) {
         let Some(mut product) = (Call { layer, from: 0, count, k: 0, len }).product(block) else { return };
         // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
         return unsafe { outputs(patches, &mut product, y, count) };
@@ -452,19 +453,19 @@ static ZERO: i32 = 0;
 
 /// The layer's outputs for every row of `x`, part by part where rows are longer than the scratch.
 #[inline(never)]
-pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+pub(super) fn matrix(isa: impl Isa, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let most = scratch.len().saturating_sub(3) / 4;
     let (mut m, mut block) = (0, Block { scratch, len: x.len, count: 1 });
     while m < x.count {
         let y = &mut y[m * layer.stride..];
-        if x.len > most {
-            parts(x.row(m), layer, &mut block, most, y);
+        if isa.may(ways::PARTS) && x.len > most {
+            parts(isa, x.row(m), layer, &mut block, most, y);
             m += 1;
             continue;
         }
-        block.count = if x.count - m >= 2 && 2 * x.len <= most { 2 } else { 1 };
+        block.count = if isa.may(ways::BLOCKS) && x.count - m >= 2 && 2 * x.len <= most { 2 } else { 1 };
         (0..block.count).for_each(|i| pack(&mut block, i, 0, x.row(m + i)));
-        product(&mut block, layer, y);
+        product(isa, &mut block, layer, y);
         m += block.count;
     }
 }
@@ -472,13 +473,14 @@ pub(super) fn matrix(x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut
 /// Sums of a dense layer that are kept while the parts of its input are widened one after the other.
 const SUMS: usize = 64;
 
-fn parts(x: &[i8], layer: &Layer<'_>, block: &mut Block<'_>, most: usize, y: &mut [i8]) {
+fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, block: &mut Block<'_>, most: usize, y: &mut [i8]) {
     // Whole unrolled rounds, where that many fit.
     let most = if most < 16 { most.max(1) } else { most & !15 };
     for from in (0..layer.w.count).step_by(SUMS) {
         let count = SUMS.min(layer.w.count - from);
         let mut sums = [0; SUMS];
-        if layer.plain {
+        let plain = layer.plain || !isa.may(ways::LONG);
+        if plain {
             sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
         }
         for (i, part) in x.chunks(most).enumerate() {
@@ -488,14 +490,14 @@ fn parts(x: &[i8], layer: &Layer<'_>, block: &mut Block<'_>, most: usize, y: &mu
             product.bias = sums.as_ptr();
             // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
             unsafe {
-                if layer.plain && k + len == x.len() {
+                if plain && k + len == x.len() {
                     outputs(1, &mut product, &mut y[from..], count);
                 } else {
                     raw(1, &mut product, &mut sums[..count]);
                 }
             }
         }
-        if !layer.plain {
+        if !plain {
             layer.channels.part(from, count).apply(&sums[..count], &mut y[from..from + count]);
         }
     }
