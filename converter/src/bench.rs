@@ -22,6 +22,8 @@ pub struct LayerTime {
     pub op: &'static str,
     /// The kernel that ran.
     pub kernel: String,
+    /// The micro-kernel that did its work, and the family of vectors that it ran on.
+    pub micro_kernel: String,
     /// Multiply-accumulate operations.
     pub macs: u64,
     /// Shortest time in nanoseconds.
@@ -67,6 +69,7 @@ impl Hook for Stopwatch {
             name: step.name().to_owned(),
             op: step.op().name(),
             kernel: step.kernel().to_string(),
+            micro_kernel: String::new(),
             macs: 0,
             min_ns: 0,
         };
@@ -109,6 +112,10 @@ pub fn bench(
         if layers.is_empty() {
             layers = run;
         }
+    }
+    for (index, layer) in (0..).zip(&mut layers) {
+        let (name, family) = host.micro_kernel(index, kernels.name());
+        layer.micro_kernel = format!("{name}, {family}");
     }
     times.sort_unstable();
     let total: u64 = model.format().steps().map(|s| mote_runtime::macs(model.format(), &s)).sum();

@@ -135,6 +135,8 @@ fn json_has_its_names() {
     );
     assert!(bench["min_ns"].as_u64() <= bench["median_ns"].as_u64() && bench["gmacs"].as_f64() > Some(0.0));
     assert!(bench["layers"].as_array().is_some_and(|l| l.len() >= 10), "{bench}");
+    let named = |layer: &Value| layer["micro_kernel"].as_str().is_some_and(|name| name.ends_with(", scalar"));
+    assert!(bench["layers"].as_array().is_some_and(|all| all.iter().all(named)), "{bench}");
 }
 
 #[test]
@@ -151,7 +153,8 @@ fn run_takes_floats_images_and_raw_values() {
     assert!(run["arena_bytes"].as_u64().is_some_and(|v| v > 0), "{run}");
     let layer = &run["layers"][0];
     assert!(
-        ["name", "op", "kernel"].iter().all(|k| layer[k].is_string()) && layer["macs"].is_u64(),
+        ["name", "op", "kernel", "micro_kernel"].iter().all(|k| layer[k].is_string())
+            && layer["macs"].is_u64(),
         "{layer}"
     );
     let outputs = run["outputs"].as_object().expect("outputs by name");

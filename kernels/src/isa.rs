@@ -163,6 +163,11 @@ pub struct Slide<'a> {
     pub zero: i8,
 }
 
+/// [`Isa::SLIDES`] of plain Rust.
+pub const SCALAR_SLIDES: usize = 1;
+/// [`Isa::SLIDES`] of Arm DSP.
+pub const DSP_SLIDES: usize = 4;
+
 /// Columns of the image that [`Isa::slide`] unpacks at a time.
 const SLIDE_COLUMNS: usize = 18;
 

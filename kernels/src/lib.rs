@@ -12,6 +12,8 @@ extern crate std;
 pub mod fixed16;
 pub mod inverse_sqrt;
 pub mod isa;
+#[cfg(feature = "std")]
+pub mod naming;
 mod ops;
 #[cfg(feature = "std")]
 pub mod packed;

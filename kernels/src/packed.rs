@@ -20,7 +20,10 @@ use mote_format::Op;
 use crate::view::Io;
 
 /// One layer with its packed weights.
-pub struct Packed(Kind);
+pub struct Packed {
+    kind: Kind,
+    family: &'static str,
+}
 
 enum Kind {
     Conv(conv::Conv),
@@ -64,12 +67,22 @@ impl Packed {
             Op::Add(p) => Kind::Add(add::AddLayer::new(engine, p, io)?),
             _ => return None,
         };
-        Some(Self(kind))
+        Some(Self { kind, family: engine.name() })
+    }
+
+    /// What computes it: the micro-kernel and the family of vectors, which may be shorter than those of the instruction set.
+    pub fn micro_kernel(&self) -> (&'static str, &'static str) {
+        let name = match &self.kind {
+            Kind::Conv(_) => "packed product",
+            Kind::Depthwise(_) => "packed depthwise",
+            Kind::Add(_) => "packed add",
+        };
+        (name, self.family)
     }
 
     /// Bytes of packed weights.
     pub fn bytes(&self) -> usize {
-        match &self.0 {
+        match &self.kind {
             Kind::Conv(conv) => conv.bytes(),
             Kind::Depthwise(depthwise) => depthwise.bytes(),
             Kind::Add(_) => 0,
@@ -79,7 +92,7 @@ impl Packed {
     /// Runs the layer on operands of the shapes that it was made for.
     pub fn run(&self, mut io: Io<'_>, threads: &Threads) {
         let x = io.x[0].i8s();
-        match &self.0 {
+        match &self.kind {
             Kind::Conv(conv) => conv.run(x, io.y.i8s(), threads),
             Kind::Depthwise(depthwise) => depthwise.run(x, io.y.i8s(), threads),
             Kind::Add(add) => add.run(x, io.x[1].i8s(), io.y.i8s(), threads),

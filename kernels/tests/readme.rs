@@ -110,6 +110,19 @@ fn operators_by_micro_kernel() {
     common::readme::section(&crate_file("README.md"), "operators", &table);
 }
 
+/// The names that tools show are of this table, or say that there is none.
+#[test]
+fn steps_are_named_by_the_table() {
+    let all = methods(&source("src/isa.rs"), "pub trait Isa");
+    let shape = Shape::new(&[1, 4, 4, 16]).expect("small");
+    for (step, isa) in common::steps().iter().flat_map(|s| ["scalar", "arm-dsp", "avx2"].map(|isa| (s, isa)))
+    {
+        let name = mote_kernels::naming::micro_kernel(isa, &step.op, &shape, &shape, step.scratch.1 as usize);
+        let used = used(step.op.module(), &all);
+        assert!(used.iter().any(|u| u == name) || name == "plain loop", "{}: {name}", step.op.name());
+    }
+}
+
 /// Only the operators that pack or gather need scratch; the README says so.
 #[test]
 fn scratch_is_needed_by_products_only() {

@@ -5,6 +5,7 @@
 use std::vec::Vec;
 
 use mote_format::{Groups, Ids, State, StepInfo, Steps, TensorInfo};
+use mote_kernels::naming;
 use mote_kernels::packed::{Packed, Threads};
 use mote_kernels::table::{Columns, Kernels};
 use mote_kernels::view::{Io, View, ViewMut};
@@ -57,10 +58,26 @@ impl<'m> Host<'m> {
         self.layers.iter().flatten().map(Packed::bytes).sum()
     }
 
+    /// The micro-kernel that a step comes down to, and the family of vectors that it runs on: see
+    /// [`mote_kernels::naming`].
+    pub fn micro_kernel(&self, step: u16, isa: &'static str) -> (&'static str, &'static str) {
+        let packed = self.layers.get(usize::from(step)).and_then(Option::as_ref);
+        packed.map_or_else(|| (micro_kernel(self.model, step, isa), isa), Packed::micro_kernel)
+    }
+
     /// Threads that share a layer.
     pub fn threads(&self) -> usize {
         self.threads.count()
     }
+}
+
+/// The micro-kernel that a step of a model comes down to on the instruction set of this name, of this machine or of
+/// another; empty where there is no such step.
+pub fn micro_kernel(model: &Model<'_>, step: u16, isa: &str) -> &'static str {
+    let Some(step) = model.steps().nth(step.into()) else { return "" };
+    let x = step.inputs.get(0).and_then(|id| model.tensor(id));
+    let Some((x, y)) = x.zip(model.tensor(step.output)) else { return "" };
+    naming::micro_kernel(isa, &step.op, &x.shape, &y.shape, step.scratch_len as usize)
 }
 
 /// The step with its weights packed, if it has that form.

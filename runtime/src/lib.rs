@@ -40,7 +40,7 @@ mod tensor;
 pub use aligned::{Aligned, Arena};
 pub use error::{ArenaTooSmall, RegionTooSmall, RowsError};
 #[cfg(feature = "std")]
-pub use host::Host;
+pub use host::{Host, micro_kernel};
 pub use included::Included;
 #[cfg(feature = "macros")]
 pub use included::include_model;

@@ -54,13 +54,14 @@ pub(super) fn main(args: &Bench) -> Result<()> {
                 vec![
                     l.name.clone(),
                     l.kernel.clone(),
+                    l.micro_kernel.clone(),
                     thousands(l.macs),
                     format!("{:.1}", l.min_ns as f64 / 1e3),
                     rate,
                 ]
             })
             .collect();
-        line(&table(&["layer", "<kernel", "MACs", "µs", "GMAC/s"], &rows))?;
+        line(&table(&["layer", "<kernel", "<micro-kernel", "MACs", "µs", "GMAC/s"], &rows))?;
         line("")?;
     }
     line(&format!(

@@ -9,7 +9,7 @@ use crate::evaluate::{model_spec, only_input};
 use crate::infer::{infer, input_bytes};
 use crate::model_file;
 use clap::Args;
-use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs};
+use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs, micro_kernel};
 use ndarray::{ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde::Serialize;
@@ -52,6 +52,7 @@ struct Layer {
     name: String,
     op: &'static str,
     kernel: String,
+    micro_kernel: &'static str,
     macs: u64,
     instructions: Option<u64>,
 }
@@ -165,7 +166,7 @@ fn here(model: &Model<'_>, isa: Option<&str>, inputs: &[Vec<u8>]) -> Result<Told
         stack_bytes: None,
         static_bytes: None,
         text_bytes: None,
-        layers: layers(model, &hook.0.into_values().collect::<Vec<_>>(), false),
+        layers: layers(model, kernels.name(), &hook.0.into_values().collect::<Vec<_>>(), false),
     };
     Ok((outcome, outputs))
 }
@@ -181,6 +182,7 @@ fn on_board(model: &Model<'_>, board: &Board, inputs: &[Vec<u8>]) -> Result<Told
         model.outputs().map(&mut next).collect()
     };
     let outputs = run.outputs.iter().map(|all| split(all)).collect();
+    let layers = layers(model, &run.isa, &run.layers, true);
     let outcome = Outcome {
         outputs: BTreeMap::new(),
         isa: run.isa,
@@ -190,12 +192,12 @@ fn on_board(model: &Model<'_>, board: &Board, inputs: &[Vec<u8>]) -> Result<Told
         stack_bytes: Some(run.stack_bytes),
         static_bytes: Some(board.static_bytes),
         text_bytes: Some(board.text_bytes),
-        layers: layers(model, &run.layers, true),
+        layers,
     };
     Ok((outcome, outputs))
 }
 
-fn layers(model: &Model<'_>, runs: &[LayerRun], counted: bool) -> Vec<Layer> {
+fn layers(model: &Model<'_>, isa: &str, runs: &[LayerRun], counted: bool) -> Vec<Layer> {
     let format = model.format();
     let steps = format.steps().zip(runs);
     let layer = |(step, run): (mote_format::StepInfo<'_>, &LayerRun)| {
@@ -204,6 +206,7 @@ fn layers(model: &Model<'_>, runs: &[LayerRun], counted: bool) -> Vec<Layer> {
             name,
             op: step.op.name(),
             kernel: run.kernel.clone(),
+            micro_kernel: micro_kernel(model, step.index, isa),
             macs: macs(format, &step),
             instructions: counted.then_some(run.instructions),
         }
@@ -264,10 +267,13 @@ fn print(model: &Model<'_>, outcome: &Outcome) -> Result<()> {
                     .instructions
                     .filter(|_| l.macs > 0)
                     .map_or("-".into(), |n| format!("{:.2}", n as f64 / l.macs as f64));
-                vec![l.name.clone(), l.kernel.clone(), thousands(l.macs), known(l.instructions), per_mac]
+                let (kernel, micro_kernel) = (l.kernel.clone(), l.micro_kernel.to_owned());
+                let (macs, instructions) = (thousands(l.macs), known(l.instructions));
+                vec![l.name.clone(), kernel, micro_kernel, macs, instructions, per_mac]
             })
             .collect();
-        line(&format!("\n{}", table(&["layer", "<kernel", "MACs", "instructions", "per MAC"], &rows)))?;
+        let head = ["layer", "<kernel", "<micro-kernel", "MACs", "instructions", "per MAC"];
+        line(&format!("\n{}", table(&head, &rows)))?;
     }
     line(&format!(
         "\nran on       {} ({})\ninstructions {}\narena        {} bytes\nstack        {} bytes\nstatics      {} bytes\ntext         {} bytes",

@@ -102,7 +102,7 @@ impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
         }
     }
 
-    const SLIDES: Option<usize> = Some(4);
+    const SLIDES: Option<usize> = Some(super::DSP_SLIDES);
 
     #[inline(always)]
     fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {

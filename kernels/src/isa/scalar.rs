@@ -55,7 +55,7 @@ impl<const WAYS: u32> Isa for Scalar<WAYS> {
         thumb::matrix(self, x, layer, scratch, y);
     }
 
-    const SLIDES: Option<usize> = Some(1);
+    const SLIDES: Option<usize> = Some(super::SCALAR_SLIDES);
 
     #[inline(always)]
     fn slide(self, slide: &Slide<'_>, scratch: &mut [i8], y: &mut [i8]) {

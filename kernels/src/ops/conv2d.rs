@@ -22,13 +22,18 @@ pub(crate) fn naive(p: &Conv2d, io: Io<'_>) {
 
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
-    // Of whatever image.
-    let matrix = p.groups == 1 && conv_window(p, [0; 4]).is_pointwise();
+    let matrix = is_matrix(p);
     if isa.may(ways::POINTWISE) && matrix {
         own_frame(|| pointwise(isa, p, &mut io));
     } else if isa.may(ways::PATCHES) && !matrix {
         own_frame(|| patches(isa, p, &mut io));
     }
+}
+
+/// Whether the image, whatever it is, is a matrix.
+#[inline(always)]
+pub(crate) fn is_matrix(p: &Conv2d) -> bool {
+    p.groups == 1 && conv_window(p, [0; 4]).is_pointwise()
 }
 
 /// The image as a matrix.

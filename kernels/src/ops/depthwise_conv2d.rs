@@ -23,12 +23,18 @@ pub(crate) fn naive(p: &DepthwiseConv2d, io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(isa: I, p: &DepthwiseConv2d, mut io: Io<'_>) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let slides = I::SLIDES.is_some_and(|least| cout >= least) && cin == cout && p.dilation.w == 1;
+    let slides = slides(p, I::SLIDES, cin, cout);
     if isa.may(ways::SLIDE) && slides {
         own_frame(|| slide(isa, p, &mut io));
     } else if isa.may(ways::PIXELS) && !slides {
         own_frame(|| pixels(isa, p, &mut io));
     }
+}
+
+/// Whether windows slide over channels like these; `least` as in [`Isa::SLIDES`].
+#[inline(always)]
+pub(crate) fn slides(p: &DepthwiseConv2d, least: Option<usize>, cin: usize, cout: usize) -> bool {
+    least.is_some_and(|least| cout >= least) && cin == cout && p.dilation.w == 1
 }
 
 /// A sliding window over each image.
