@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes ─ model.rs ─▶ protobuf with fixed input shapes; a quantized one made float by quantized.rs
+//!       ─ rewrite.rs ─▶ operators that others make up, written out
 //!       ─ facts.rs ─▶ shape, type and constant value of every tensor (by tract)
 //!       ─ build.rs ─▶ graph, one lowering per operator (operators.rs and the files beside it)
 //! ```
@@ -15,6 +16,7 @@ mod conv;
 mod dense;
 mod elementwise;
 mod facts;
+mod functions;
 mod guard;
 mod infer;
 mod model;
@@ -22,6 +24,8 @@ mod operators;
 mod pool;
 mod quantized;
 mod reduce;
+mod repeat;
+mod rewrite;
 mod select;
 mod shape;
 mod shapes;
@@ -74,5 +78,8 @@ pub fn supported_quantized() -> Vec<[&'static str; 3]> {
 /// Besides these, every operator that tract can compute without the model's input is accepted,
 /// since nothing of it is left to run.
 pub fn supported() -> Vec<(&'static str, &'static str)> {
-    operators::OPERATORS.iter().map(|row| (row.name, row.note)).collect()
+    let mut all: Vec<_> = operators::OPERATORS.iter().map(|row| (row.name, row.note)).collect();
+    all.extend(rewrite::supported());
+    all.sort_unstable();
+    all
 }

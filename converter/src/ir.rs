@@ -5,13 +5,15 @@
 
 mod check;
 mod display;
+mod function;
 mod given;
 mod op;
 mod shape;
 mod tensor;
 
+pub use function::{Activation, Formula, Term};
 pub use given::{Given, GivenLayer};
-pub use op::{Activation, Blend, Clamp, Op, Window};
+pub use op::{Blend, Clamp, Op, Window};
 pub(crate) use shape::{broadcast, infer};
 pub use tensor::{Tensor, is_permutation};
 
@@ -257,6 +259,12 @@ impl Graph {
                 let weights = self.shape(node.inputs[1]);
                 let taps: usize = weights.iter().skip(1).product();
                 self.shape(node.output).iter().product::<usize>() as u64 * taps as u64
+            }
+            Op::ConvTranspose { .. } => {
+                let (x, weights) = (self.shape(node.inputs[0]), self.shape(node.inputs[1]));
+                let (pixels, channels) = (x.iter().product::<usize>() as u64, weights[0] as u64);
+                let [height, width] = self.layout.spatial_axes();
+                pixels * channels * (weights[height] * weights[width]) as u64
             }
             _ => 0,
         }

@@ -6,6 +6,7 @@
 
 mod absorb_pad;
 mod batch_norm;
+mod compose;
 mod dead_code;
 mod dense_input;
 mod fold_constants;
@@ -58,6 +59,9 @@ const SIMPLIFY: &[Pass] = &[
 /// What is left of batch normalisation once nothing before it could take it in.
 const LONE_BATCH_NORM: &[Pass] = &[node("lone_batch_norm", batch_norm::lone)];
 
+/// What is a function of one value becomes one operator. Not before constants are in the layers that can take them.
+const COMPOSE: &[Pass] = &[node("compose", compose::rule)];
+
 /// Channels last; transposes that this made are absorbed where that is possible.
 const LAYOUT: &[Pass] = &[graph("layout", layout::to_nhwc)];
 const AFTER_LAYOUT: &[Pass] = &[node("dense_input", dense_input::rule)];
@@ -78,6 +82,7 @@ pub fn run(graph: &mut Graph) -> Result<()> {
     stable(&mut work, &[SIMPLIFY])?;
     stable(&mut work, &[LONE_BATCH_NORM])?;
     stable(&mut work, &[SIMPLIFY])?;
+    stable(&mut work, &[COMPOSE])?;
     once(&mut work, LAYOUT)?;
     stable(&mut work, &[SIMPLIFY, AFTER_LAYOUT])?;
     once(&mut work, DEAD_CODE)?;

@@ -101,7 +101,7 @@ impl<'a> Import<'a> {
         let outcome = match operators::find(pb) {
             None => Err(None),
             Some(row)
-                if row.name != "Split"
+                if !row.has_many()
                     && (results.len() > 1 || pb.output.first().is_none_or(|o| o != results[0])) =>
             {
                 Err(Some("only its first result can be used".to_owned()))
@@ -234,6 +234,21 @@ impl<'a> Import<'a> {
         let output = self.graph.add_value(&name, shape, None);
         self.push(name, op, inputs, output)?;
         Ok(output)
+    }
+
+    /// Adds a node for the elements of the ONNX node's first result, in their order but in another shape.
+    pub(crate) fn reshaped(
+        &mut self,
+        call: &Call<'a>,
+        suffix: &str,
+        op: Op,
+        inputs: &[ValueId],
+        shape: &[usize],
+    ) -> Lowered<ValueId> {
+        let id = self.step(call, suffix, op, inputs, shape)?;
+        let name = call.pb.output.first().ok_or("it has no result")?;
+        self.graph.values[id.0].origin = Some(Origin::of(name, &self.result_shape(call)?));
+        Ok(id)
     }
 
     fn push(&mut self, name: String, op: Op, inputs: &[ValueId], output: ValueId) -> Lowered {

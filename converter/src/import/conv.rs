@@ -4,6 +4,7 @@
 use super::attributes::Call;
 use super::build::{Import, Lowered};
 use crate::ir::{Op, ValueId, Window};
+use ndarray::Array4;
 
 /// Conv.
 pub(crate) fn conv<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
@@ -35,6 +36,62 @@ pub(crate) fn conv<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     }
     let Window { stride, dilation, pads, .. } = window;
     image.emit(im, call, Op::Conv { stride, dilation, pads, groups }, &inputs)
+}
+
+/// ConvTranspose. Weights of groups become those of one group, with zeros; those of a dilated kernel lie apart, with zeros.
+pub(crate) fn transposed<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
+    let x = im.operand(call, 0)?;
+    let weights = im.floats(call, 1)?.ok_or("it has no weights")?;
+    let image = Image::of(im, call, x)?;
+    let (inputs, per_group, kernel) = match *weights.shape() {
+        [i, o, k] if image.axes == 1 => (i, o, [1, k]),
+        [i, o, h, w] if image.axes == 2 => (i, o, [h, w]),
+        _ => return Err(format!("weights of shape {:?} for {} image axes", weights.shape(), image.axes)),
+    };
+    let groups = usize::try_from(call.int("group")?.unwrap_or(1)).unwrap_or(0);
+    if groups == 0 || !inputs.is_multiple_of(groups) || kernel.contains(&0) {
+        return Err(format!("its weights of shape {:?} have no {groups} groups", weights.shape()));
+    }
+    let Window { stride, dilation, .. } = geometry(call, kernel, &image)?;
+    let weights = weights.to_shape([inputs, per_group, kernel[0], kernel[1]]).map_err(|e| e.to_string())?;
+    let extent = [0, 1].map(|a| (kernel[a] - 1) * dilation[a] + 1);
+    if extent[0].saturating_mul(extent[1]) > 1 << 20 {
+        return Err(format!("its kernel {kernel:?} in steps of {dilation:?} is too large"));
+    }
+    let mut whole = Array4::zeros([per_group * groups, inputs, extent[0], extent[1]]);
+    for ((i, o, y, x), &w) in weights.indexed_iter() {
+        let group = i / (inputs / groups);
+        whole[[group * per_group + o, i, y * dilation[0], x * dilation[1]]] = w;
+    }
+    let w = im.graph.add_const(&format!("{}_weights", call.name), whole.into_dyn());
+    let result = im.result_shape(call)?;
+    let extra = call.ints("output_padding")?.unwrap_or(&[]).to_vec();
+    let mut cut = [0; 2];
+    for (k, axis) in (2 - image.axes..2).enumerate() {
+        let out = *result.get(2 + k).ok_or("its result is not an image")?;
+        let extra =
+            extra.get(k).map_or(Ok(0), |&e| usize::try_from(e)).map_err(|_| "its padding is negative")?;
+        let total = (stride[axis] * (image.size[axis] - 1) + extra + extent[axis]).checked_sub(out);
+        let total = total.ok_or_else(|| format!("it does not reach {out} pixels"))?;
+        cut[axis] = match call.text("auto_pad")?.unwrap_or("NOTSET") {
+            _ if call.ints("output_shape")?.is_none() && call.ints("pads")?.is_some() => {
+                explicit_pads(call, image.axes)?[axis]
+            }
+            "SAME_UPPER" => total / 2,
+            "SAME_LOWER" => total - total / 2,
+            "NOTSET" | "" if call.ints("output_shape")?.is_some() => total - total / 2,
+            "NOTSET" | "" | "VALID" => 0,
+            other => return Err(format!("its auto_pad is \"{other}\"")),
+        };
+        if cut[axis] >= extent[axis] {
+            return Err(format!("its pads {cut:?} are not smaller than its kernel {extent:?}"));
+        }
+    }
+    let mut inputs = vec![image.value, w];
+    if im.floats(call, 2)?.is_some() {
+        inputs.push(im.operand(call, 2)?);
+    }
+    image.emit(im, call, Op::ConvTranspose { stride, cut }, &inputs)
 }
 
 /// An operand with batch, channels and one or two image axes, as a rank-4 value.
@@ -77,7 +134,7 @@ impl Image {
         let &[n, c, w] = &im.result_shape(call)?[..] else {
             return Err("its result is not an image of one axis".to_owned());
         };
-        let result = im.step(call, "row", op, inputs, &[n, c, 1, w])?;
+        let result = im.reshaped(call, "row", op, inputs, &[n, c, 1, w])?;
         im.emit(call, Op::Reshape, &[result])
     }
 }

@@ -2,15 +2,16 @@
 
 use super::attributes::Call;
 use super::build::{Import, Lowered};
-use crate::ir::Op;
+use crate::ir::{Op, Origin, ValueId};
 use ndarray::{ArcArray, Axis, Ix2, IxDyn};
 
 /// Gemm.
 pub(crate) fn gemm<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
+    let mut x = im.operand(call, 0)?;
     if call.flag("transA", false)? {
-        return Err("transA is set".to_owned());
+        let &[k, rows] = im.graph.shape(x) else { return Err("its first input is not a matrix".to_owned()) };
+        x = im.step(call, "turned", Op::Transpose { perm: vec![1, 0] }, &[x], &[rows, k])?;
     }
-    let x = im.operand(call, 0)?;
     let b = im.floats(call, 1)?.ok_or("it has no second matrix")?;
     let alpha = call.float("alpha", 1.0)?;
     let weights = matrix(&b, call.flag("transB", false)?)?.mapv(|w| w * alpha);
@@ -22,18 +23,13 @@ pub(crate) fn gemm<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
         let b = im.graph.add_const(&format!("{}_bias", call.name), bias.mapv(|b| b * beta).into_dyn());
         return im.emit(call, Op::FullyConnected, &[x, w, b]);
     }
-    if beta != 1.0 {
-        return Err(format!("beta = {beta} with a C that is not one number per output"));
-    }
-    let shape = im.result_shape(call)?;
-    let product = im.step(call, "product", Op::FullyConnected, &[x, w], &shape)?;
-    im.emit(call, Op::Add, &[product, c])
+    Err("its C is neither a number nor one per output".to_owned())
 }
 
 /// MatMul. All axes of the first operand but the last count as rows.
 pub(crate) fn mat_mul<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    let x = im.operand(call, 0)?;
-    let b = im.floats(call, 1)?.ok_or("it has no second matrix")?;
+    let (x, b) = (im.operand(call, 0)?, im.operand(call, 1)?);
+    let Some(b) = im.graph.konst(b).cloned() else { return from_the_left(im, call, x, b) };
     let weights = matrix(&squeezed(&b), false)?.into_owned();
     let outputs = weights.len_of(Axis(0));
     let w = im.graph.add_const(&format!("{}_weights", call.name), weights.into_dyn());
@@ -44,8 +40,33 @@ pub(crate) fn mat_mul<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     }
     let rows = shape[..shape.len() - 1].iter().product();
     let flat = im.step(call, "rows", Op::Reshape, &[x], &[rows, k])?;
-    let product = im.step(call, "product", Op::FullyConnected, &[flat, w], &[rows, outputs])?;
+    let product = im.reshaped(call, "product", Op::FullyConnected, &[flat, w], &[rows, outputs])?;
     im.emit(call, Op::Reshape, &[product])
+}
+
+/// A constant matrix times what is computed: both turned around.
+fn from_the_left<'a>(im: &mut Import<'a>, call: &Call<'a>, a: ValueId, x: ValueId) -> Lowered {
+    let Some(a) = im.graph.konst(a).cloned() else {
+        return Err("both of its matrices are computed; one must be constant".to_owned());
+    };
+    let weights = matrix(&squeezed(&a), true)?.into_owned();
+    let w = im.graph.add_const(&format!("{}_weights", call.name), weights.clone().into_dyn());
+    let (shape, result) = (im.graph.shape(x).to_vec(), im.result_shape(call)?);
+    let (rank, outputs) = (shape.len(), weights.len_of(Axis(0)));
+    if rank < 2 || result.len() != rank {
+        return Err(format!("it multiplies {:?} with {shape:?}", a.shape()));
+    }
+    let turn: Vec<usize> = (0..rank - 2).chain([rank - 1, rank - 2]).collect();
+    let turned: Vec<usize> = turn.iter().map(|&d| shape[d]).collect();
+    let (rows, k) = (turned[..rank - 1].iter().product(), turned[rank - 1]);
+    let x = im.step(call, "turned", Op::Transpose { perm: turn.clone() }, &[x], &turned)?;
+    let x = im.step(call, "rows", Op::Reshape, &[x], &[rows, k])?;
+    let product = im.step(call, "product", Op::FullyConnected, &[x, w], &[rows, outputs])?;
+    let origin = Origin { perm: turn.clone(), ..Origin::of(&call.pb.output[0], &result) };
+    im.graph.values[product.0].origin = Some(origin);
+    let back: Vec<usize> = turn.iter().map(|&d| result[d]).collect();
+    let back = im.step(call, "back", Op::Reshape, &[product], &back)?;
+    im.emit(call, Op::Transpose { perm: turn }, &[back])
 }
 
 /// Without leading axes of extent 1.

@@ -1,51 +1,9 @@
-//! Element-wise operators, of one and of two arguments, and batch normalisation.
+//! Element-wise operators of two arguments, bounds, and batch normalisation. Functions of one argument are in
+//! `functions.rs`.
 
 use super::attributes::Call;
 use super::build::{Import, Lowered};
 use crate::ir::{Activation, Op, ValueId};
-
-fn activation<'a>(im: &mut Import<'a>, call: &Call<'a>, function: Activation) -> Lowered {
-    let x = im.operand(call, 0)?;
-    im.emit(call, Op::Activation(function), &[x])
-}
-
-/// Relu.
-pub(crate) fn relu<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    activation(im, call, Activation::Relu)
-}
-
-/// Sigmoid.
-pub(crate) fn sigmoid<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    activation(im, call, Activation::Sigmoid)
-}
-
-/// Tanh.
-pub(crate) fn tanh<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    activation(im, call, Activation::Tanh)
-}
-
-/// HardSwish.
-pub(crate) fn hard_swish<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    activation(im, call, Activation::HardSwish)
-}
-
-/// LeakyRelu.
-pub(crate) fn leaky_relu<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    let alpha = call.float("alpha", 0.01)?;
-    activation(im, call, Activation::LeakyRelu { alpha })
-}
-
-/// HardSigmoid.
-pub(crate) fn hard_sigmoid<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
-    activation(im, call, Activation::HardSigmoid { alpha, beta })
-}
-
-/// Elu.
-pub(crate) fn elu<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    let alpha = call.float("alpha", 1.0)?;
-    activation(im, call, Activation::Elu { alpha })
-}
 
 /// Clip: bounds as attributes before operator set 11, as inputs since.
 pub(crate) fn clip<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
@@ -60,7 +18,8 @@ pub(crate) fn clip<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     // ONNX's defaults are the extremes of float32, which bound nothing.
     let min = if min == f32::MIN { f32::NEG_INFINITY } else { min };
     let max = if max == f32::MAX { f32::INFINITY } else { max };
-    activation(im, call, Activation::Clip { min, max })
+    let x = im.operand(call, 0)?;
+    im.emit(call, Op::Activation(Activation::Clip { min, max }), &[x])
 }
 
 fn operands<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered<[ValueId; 2]> {
@@ -122,21 +81,40 @@ pub(crate) fn neg<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     im.emit(call, Op::Mul, &[x, minus])
 }
 
-/// Sum: a chain of additions.
+/// Sum of one or two; `rewrite.rs` makes a chain of more.
 pub(crate) fn sum<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    let count = call.pb.input.len();
-    let mut so_far = im.operand(call, 0)?;
-    if count == 1 {
-        return im.emit(call, Op::Identity, &[so_far]);
+    if call.pb.input.len() == 1 {
+        let x = im.operand(call, 0)?;
+        return im.emit(call, Op::Identity, &[x]);
     }
-    for i in 1..count - 1 {
-        let next = im.operand(call, i)?;
-        let shape = crate::ir::broadcast(im.graph.shape(so_far), im.graph.shape(next))
-            .ok_or("its inputs do not broadcast")?;
-        so_far = im.step(call, "sum", Op::Add, &[so_far, next], &shape)?;
+    commutative(im, call, Op::Add)
+}
+
+/// Max of one or two.
+pub(crate) fn maximum<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
+    bounded(im, call, Op::Maximum, |min| Activation::Clip { min, max: f32::INFINITY })
+}
+
+/// Min of one or two.
+pub(crate) fn minimum<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
+    bounded(im, call, Op::Minimum, |max| Activation::Clip { min: f32::NEG_INFINITY, max })
+}
+
+/// Beside a number, a bound.
+fn bounded<'a>(im: &mut Import<'a>, call: &Call<'a>, op: Op, bound: fn(f32) -> Activation) -> Lowered {
+    if call.pb.input.len() == 1 {
+        let x = im.operand(call, 0)?;
+        return im.emit(call, Op::Identity, &[x]);
     }
-    let last = im.operand(call, count - 1)?;
-    im.emit(call, Op::Add, &[so_far, last])
+    let [a, b] = operands(im, call)?;
+    let [a, b] = if im.graph.konst(a).is_some() { [b, a] } else { [a, b] };
+    let number = im.graph.konst(b).filter(|k| k.len() == 1).and_then(|k| k.first().copied());
+    match number {
+        Some(k) if k.is_finite() && im.graph.shape(a) == im.result_shape(call)? => {
+            im.emit(call, Op::Activation(bound(k)), &[a])
+        }
+        _ => im.emit(call, op, &[a, b]),
+    }
 }
 
 /// BatchNormalization with known statistics.

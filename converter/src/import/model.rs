@@ -5,6 +5,7 @@
 
 use super::guard::guarded;
 use super::quantized;
+use super::rewrite;
 use super::shapes::InputShapes;
 use crate::error::{Error, Result};
 use crate::ir::Given;
@@ -25,7 +26,7 @@ pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<(ModelProto, 
     let mut proto = guarded(|| ModelProto::decode(bytes))
         .map_err(damaged)?
         .map_err(|e| damaged(format!("it is not an ONNX protobuf: {e}")))?;
-    opset(&proto)?;
+    let version = opset(&proto)?;
     let Some(graph) = proto.graph.as_mut() else {
         return Err(damaged("there is no graph in it"));
     };
@@ -43,6 +44,10 @@ pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<(ModelProto, 
     shapes.apply(&mut real_inputs(graph)?)?;
     sort(graph)?;
     let given = quantized::to_floats(graph)?;
+    let simple = rewrite::simplify(graph, version)?;
+    for set in proto.opset_import.iter_mut().filter(|o| o.domain.is_empty() || o.domain == "ai.onnx") {
+        set.version = simple;
+    }
     Ok((proto, given))
 }
 

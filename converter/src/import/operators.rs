@@ -3,7 +3,7 @@
 
 use super::attributes::Call;
 use super::build::{Import, Lowered};
-use super::{conv, dense, elementwise, pool, reduce, select, shape};
+use super::{conv, dense, elementwise, functions, pool, reduce, repeat, select, shape};
 use tract_onnx::pb::NodeProto;
 
 /// A supported operator.
@@ -16,6 +16,13 @@ pub(crate) struct Row {
     pub(crate) note: &'static str,
 }
 
+impl Row {
+    /// Whether more results than the first can be used.
+    pub(crate) fn has_many(&self) -> bool {
+        matches!(self.name, "Split" | "TopK")
+    }
+}
+
 macro_rules! operators {
     ($($name:ident $lower:path, $note:literal;)*) => {
         &[$(Row { name: stringify!($name), lower: $lower, note: $note }),*]
@@ -25,52 +32,76 @@ macro_rules! operators {
 /// Every supported operator, in alphabetical order.
 #[rustfmt::skip]
 pub(crate) static OPERATORS: &[Row] = operators! {
+    Abs functions::abs, "";
     Add elementwise::add, "with broadcasting";
     ArgMax reduce::arg_max, "first of equal values";
     AveragePool pool::average, "1-D and 2-D; `ceil_mode` where padding can express it";
     BatchNormalization elementwise::batch_norm, "inference form, constant parameters";
     Cast shape::cast, "float to float; else only where constant";
+    Ceil functions::ceil, "";
     Clip elementwise::clip, "constant bounds";
     Concat shape::concat, "any axis";
     Constant shape::constant_only, "";
     ConstantOfShape shape::constant_only, "only where constant";
     Conv conv::conv, "1-D and 2-D, constant weights; any stride, dilation, padding and groups";
+    ConvTranspose conv::transposed, "1-D and 2-D, constant weights; any stride, dilation, padding and groups";
+    Cos functions::cos, "";
     DepthToSpace select::depth_to_space, "";
     Div elementwise::div, "with broadcasting";
     Dropout shape::identity, "removed";
-    Elu elementwise::elu, "";
-    Expand shape::constant_only, "only where constant";
+    Elu functions::elu, "";
+    Erf functions::erf, "";
+    Exp functions::exp, "";
+    Expand repeat::expand, "";
     Flatten shape::reshape, "";
+    Floor functions::floor, "";
     Gather select::gather, "constant indices";
-    Gemm dense::gemm, "`transA` = 0, constant B";
+    Gelu functions::gelu, "";
+    Gemm dense::gemm, "constant B";
     GlobalAveragePool pool::global_average, "1-D and 2-D";
     GlobalMaxPool pool::global_max, "1-D and 2-D";
-    HardSigmoid elementwise::hard_sigmoid, "";
-    HardSwish elementwise::hard_swish, "";
+    HardSigmoid functions::hard_sigmoid, "";
+    HardSwish functions::hard_swish, "";
     Identity shape::identity, "removed";
-    LeakyRelu elementwise::leaky_relu, "";
-    MatMul dense::mat_mul, "constant second matrix";
+    LeakyRelu functions::leaky_relu, "";
+    Log functions::log, "";
+    MatMul dense::mat_mul, "one of both a constant matrix";
+    Max elementwise::maximum, "with broadcasting";
     MaxPool pool::max, "1-D and 2-D; `ceil_mode` where padding can express it; no indices";
+    Min elementwise::minimum, "with broadcasting";
+    Mish functions::mish, "";
     Mul elementwise::mul, "with broadcasting";
     Neg elementwise::neg, "";
     PRelu elementwise::prelu, "slopes constant or computed, repeated over the input";
-    Pad shape::pad, "constant mode, constant amounts for all axes";
-    ReduceMax reduce::max, "over height and width";
-    ReduceMean reduce::mean, "over height and width";
-    ReduceSum reduce::sum, "over height and width";
-    Relu elementwise::relu, "";
+    Pad repeat::pad, "constant amounts; the border a constant, or what is inside repeated or mirrored";
+    Pow functions::pow, "constant exponent";
+    Reciprocal functions::reciprocal, "";
+    ReduceMax reduce::max, "constant axes";
+    ReduceMean reduce::mean, "constant axes";
+    ReduceSum reduce::sum, "constant axes";
+    Relu functions::relu, "";
     Reshape shape::reshape, "constant shape";
     Resize select::resize, "height and width of an image; nearest or linear, without antialiasing";
+    Round functions::round, "";
+    Selu functions::selu, "";
     Shape shape::constant_only, "only where constant";
-    Sigmoid elementwise::sigmoid, "";
+    Sigmoid functions::sigmoid, "";
+    Sign functions::sign, "";
+    Sin functions::sin, "";
     Slice select::slice, "constant bounds; steps may be negative";
     Softmax reduce::softmax, "one axis; before operator set 13 the axis must be the last with more than one element";
+    Softplus functions::softplus, "";
+    Softsign functions::softsign, "";
     SpaceToDepth select::space_to_depth, "";
     Split select::split, "constant sizes";
+    Sqrt functions::sqrt, "";
     Squeeze shape::reshape, "";
     Sub elementwise::sub, "with broadcasting";
     Sum elementwise::sum, "with broadcasting";
-    Tanh elementwise::tanh, "";
+    Tanh functions::tanh, "";
+    ThresholdedRelu functions::thresholded_relu, "";
+    Tile repeat::tile, "constant repeats";
+    TopK reduce::top_k, "the largest, sorted, along the last axis; constant count";
     Transpose shape::transpose, "";
     Unsqueeze shape::reshape, "";
 };
@@ -83,7 +114,7 @@ pub(crate) fn find(node: &NodeProto) -> Option<&'static Row> {
 
 /// All names, for messages.
 pub(crate) fn names() -> String {
-    OPERATORS.iter().map(|r| r.name).collect::<Vec<_>>().join(", ")
+    super::supported().iter().map(|row| row.0).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

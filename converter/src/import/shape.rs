@@ -1,4 +1,4 @@
-//! Operators that move elements without computing: reshapes, transposition, joining, padding; and
+//! Operators that move elements without computing: reshapes, transposition, joining; and
 //! those that are supported only as long as they leave nothing to run.
 
 use super::attributes::{Call, axis_within};
@@ -52,31 +52,4 @@ pub(crate) fn concat<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
     let first = inputs.first().ok_or("it has no input")?;
     let axis = axis_within(call.int("axis")?.ok_or("it has no axis")?, im.graph.shape(*first).len())?;
     im.emit(call, Op::Concat { axis }, &inputs)
-}
-
-/// Pad: amounts as an attribute before operator set 11, as inputs since.
-pub(crate) fn pad<'a>(im: &mut Import<'a>, call: &Call<'a>) -> Lowered {
-    match call.text("mode")?.unwrap_or("constant") {
-        "constant" => {}
-        mode => return Err(format!("its mode is \"{mode}\"")),
-    }
-    let x = im.operand(call, 0)?;
-    let rank = im.graph.shape(x).len();
-    let (pads, value) = if im.opset < 11 {
-        (call.ints("pads")?.map(<[i64]>::to_vec), call.float("value", 0.0)?)
-    } else {
-        (im.integers(call, 1)?, im.number(call, 2)?.unwrap_or(0.0))
-    };
-    if im.given(call, 3)?.is_some() {
-        return Err("its pads are for some axes only (input 3); pads for all axes are possible".to_owned());
-    }
-    let pads = pads.ok_or("it has no pads")?;
-    if pads.len() != 2 * rank {
-        return Err(format!("{} pads for {rank} axes", pads.len()));
-    }
-    let amount =
-        |&p: &i64| usize::try_from(p).map_err(|_| format!("its pads are {pads:?}; cutting is not possible"));
-    let before = pads[..rank].iter().map(amount).collect::<Lowered<Vec<_>>>()?;
-    let after = pads[rank..].iter().map(amount).collect::<Lowered<Vec<_>>>()?;
-    im.emit(call, Op::Pad { before, after, value }, &[x])
 }

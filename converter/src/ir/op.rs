@@ -1,6 +1,7 @@
 //! The operators of the float graph and their parameters. What they compute is ONNX's definition
 //! under the graph's [`Layout`](super::Layout); how shapes follow is `ir/shape.rs`.
 
+use super::{Activation, Formula};
 use std::fmt;
 
 /// Where a pooling or convolution window goes: all pairs are `[height, width]`.
@@ -31,80 +32,6 @@ impl Window {
             out[axis] = padded.checked_sub(reach)?.checked_div(self.stride[axis])? + 1;
         }
         Some(out)
-    }
-}
-
-/// An element-wise function of one argument.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, min), max)`; the bounds may be infinite.
-    Clip {
-        /// Lower bound.
-        min: f32,
-        /// Upper bound.
-        max: f32,
-    },
-    /// `x`, or `alpha·x` below zero.
-    LeakyRelu {
-        /// Slope below zero.
-        alpha: f32,
-    },
-    /// `1 / (1 + e^-x)`.
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `x · min(max(x/6 + 1/2, 0), 1)`.
-    HardSwish,
-    /// `min(max(alpha·x + beta, 0), 1)`.
-    HardSigmoid {
-        /// Slope.
-        alpha: f32,
-        /// Value at zero.
-        beta: f32,
-    },
-    /// `x`, or `alpha·(e^x − 1)` below zero.
-    Elu {
-        /// Distance of the lower asymptote from zero.
-        alpha: f32,
-    },
-}
-
-impl Activation {
-    /// The function itself.
-    pub fn eval(self, x: f32) -> f32 {
-        match self {
-            Activation::Relu => x.max(0.0),
-            Activation::Clip { min, max } => x.max(min).min(max),
-            Activation::LeakyRelu { alpha } => {
-                if x < 0.0 {
-                    alpha * x
-                } else {
-                    x
-                }
-            }
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Activation::Tanh => x.tanh(),
-            Activation::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            Activation::HardSigmoid { alpha, beta } => (alpha * x + beta).clamp(0.0, 1.0),
-            Activation::Elu { alpha } => {
-                if x < 0.0 {
-                    alpha * x.exp_m1()
-                } else {
-                    x
-                }
-            }
-        }
-    }
-
-    /// The bounds, for the functions that only clamp.
-    pub fn as_clamp(self) -> Option<Clamp> {
-        match self {
-            Activation::Relu => Some(Clamp { min: 0.0, max: f32::INFINITY }),
-            Activation::Clip { min, max } => Some(Clamp { min, max }),
-            _ => None,
-        }
     }
 }
 
@@ -156,6 +83,14 @@ pub enum Op {
         /// Independent channel groups.
         groups: usize,
     },
+    /// Inputs x, w and optionally b: each pixel, times the weights, is added to a window of the output. Weights are those of
+    /// `Conv` with one group; the output's shape says how much is cut off at the end.
+    ConvTranspose {
+        /// Output rows and columns from one pixel to the next.
+        stride: [usize; 2],
+        /// Rows and columns cut off at the top and at the left.
+        cut: [usize; 2],
+    },
     /// Inputs x `[rows, k]`, w `[n, k]` and optionally b `[n]`; result `[rows, n]`.
     FullyConnected,
     /// Inputs x, scale, bias, mean, variance, all but x per channel. Folded away by the passes.
@@ -177,10 +112,16 @@ pub enum Op {
     Mul,
     /// `a / b`, with broadcasting; only where b is computed, otherwise it became `Mul`.
     Div,
+    /// The larger of a and b, with broadcasting.
+    Maximum,
+    /// The smaller of a and b, with broadcasting.
+    Minimum,
     /// `a` where it is not below 0, `a · b` elsewhere; `b` repeats over `a`.
     PRelu,
     /// An element-wise function.
     Activation(Activation),
+    /// An element-wise function that the file writes as several operators.
+    Function(Formula),
     /// Normalised exponentials along an axis.
     Softmax {
         /// The axis that sums to one.
@@ -192,6 +133,15 @@ pub enum Op {
         axis: usize,
         /// Whether the axis stays, with extent 1.
         keepdims: bool,
+    },
+    /// The largest values along an axis in descending order, the first of equals first.
+    TopK {
+        /// The axis searched.
+        axis: usize,
+        /// How many.
+        count: usize,
+        /// Whether their indices are the result, not the values.
+        indices: bool,
     },
     /// Parts of each axis at regular steps; all indices exist.
     Slice {
@@ -246,6 +196,7 @@ impl Op {
     pub fn name(&self) -> &'static str {
         match self {
             Op::Conv { .. } => "Conv",
+            Op::ConvTranspose { .. } => "ConvTranspose",
             Op::FullyConnected => "FullyConnected",
             Op::BatchNorm { .. } => "BatchNormalization",
             Op::MaxPool(_) => "MaxPool",
@@ -255,10 +206,14 @@ impl Op {
             Op::Sub => "Sub",
             Op::Mul => "Mul",
             Op::Div => "Div",
+            Op::Maximum => "Max",
+            Op::Minimum => "Min",
             Op::PRelu => "PRelu",
             Op::Activation(a) => a.name(),
+            Op::Function(_) => "Function",
             Op::Softmax { .. } => "Softmax",
             Op::ArgMax { .. } => "ArgMax",
+            Op::TopK { .. } => "TopK",
             Op::Slice { .. } => "Slice",
             Op::Gather { .. } => "Gather",
             Op::Resize { .. } => "Resize",
@@ -273,27 +228,11 @@ impl Op {
     /// Least and greatest number of inputs.
     pub fn arity(&self) -> (usize, usize) {
         match self {
-            Op::Conv { .. } | Op::FullyConnected => (2, 3),
+            Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected => (2, 3),
             Op::BatchNorm { .. } => (5, 5),
-            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::PRelu => (2, 2),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Maximum | Op::Minimum | Op::PRelu => (2, 2),
             Op::Concat { .. } => (1, usize::MAX),
             _ => (1, 1),
-        }
-    }
-}
-
-impl Activation {
-    /// Name for messages and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Activation::Relu => "Relu",
-            Activation::Clip { .. } => "Clip",
-            Activation::LeakyRelu { .. } => "LeakyRelu",
-            Activation::Sigmoid => "Sigmoid",
-            Activation::Tanh => "Tanh",
-            Activation::HardSwish => "HardSwish",
-            Activation::HardSigmoid { .. } => "HardSigmoid",
-            Activation::Elu { .. } => "Elu",
         }
     }
 }
@@ -315,6 +254,9 @@ impl fmt::Display for Op {
             ),
             Op::Activation(a) => write!(f, "{a:?}"),
             Op::Transpose { perm } => write!(f, "Transpose {perm:?}"),
+            Op::ConvTranspose { stride, cut } => write!(f, "ConvTranspose stride {stride:?} cut {cut:?}"),
+            Op::Function(formula) => write!(f, "{formula}"),
+            Op::TopK { axis, count, .. } => write!(f, "TopK axis {axis}, {count}"),
             Op::Softmax { axis } | Op::ArgMax { axis, .. } | Op::Concat { axis } => {
                 write!(f, "{} axis {axis}", self.name())
             }

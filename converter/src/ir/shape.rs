@@ -20,6 +20,9 @@ pub(crate) fn infer(graph: &Graph, node: &Node) -> Shape {
             let geometry = Window { kernel: [0; 2], stride: *stride, dilation: *dilation, pads: *pads };
             conv(graph.layout, &shapes, geometry, *groups)
         }
+        Op::ConvTranspose { stride, cut } => {
+            conv_transpose(graph.layout, &shapes, graph.shape(node.output), *stride, *cut)
+        }
         Op::FullyConnected => fully_connected(&shapes),
         Op::BatchNorm { .. } => batch_norm(graph.layout, &shapes),
         Op::MaxPool(w) | Op::AveragePool(w) | Op::SumPool(w) => {
@@ -27,15 +30,16 @@ pub(crate) fn infer(graph: &Graph, node: &Node) -> Shape {
             let out = w.output([height, width]).ok_or("the window does not fit into the image")?;
             Ok(of_image(graph.layout, [n, c, out[0], out[1]]))
         }
-        Op::Add | Op::Sub | Op::Mul | Op::Div => {
+        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Maximum | Op::Minimum => {
             broadcast(x, shapes[1]).ok_or_else(|| format!("{x:?} and {:?} do not broadcast", shapes[1]))
         }
         Op::PRelu => broadcast(x, shapes[1])
             .filter(|shape| shape == x)
             .ok_or_else(|| format!("its slopes of shape {:?} do not repeat over {x:?}", shapes[1])),
-        Op::Activation(_) | Op::Identity => Ok(x.to_vec()),
+        Op::Activation(_) | Op::Function(_) | Op::Identity => Ok(x.to_vec()),
         Op::Softmax { axis } => axis_of(x, *axis).map(|_| x.to_vec()),
         Op::ArgMax { axis, keepdims } => arg_max(x, *axis, *keepdims),
+        Op::TopK { axis, count, .. } => top_k(x, *axis, *count),
         Op::Slice { begin, steps, counts } => slice(x, begin, steps, counts),
         Op::Gather { axis, indices } => gather(x, *axis, indices),
         Op::Resize { rows, cols } => resize(graph.layout, x, rows, cols),
@@ -100,6 +104,34 @@ fn conv(layout: Layout, shapes: &[&[usize]], mut window: Window, groups: usize) 
     Ok(of_image(layout, [n, cout, out[0], out[1]]))
 }
 
+/// The declared shape, after a look at what the last row and column can reach.
+fn conv_transpose(
+    layout: Layout,
+    shapes: &[&[usize]],
+    declared: &[usize],
+    stride: [usize; 2],
+    cut: [usize; 2],
+) -> Shape {
+    let ([n, channels, height, width], [m, outputs, rows, columns]) =
+        (image(layout, shapes[0])?, image(layout, declared)?);
+    let [cout, cin, kh, kw] = image(layout, shapes[1])?;
+    if [n, channels, outputs] != [m, cin, cout] {
+        return Err(format!("weights {:?} do not make {declared:?} of {:?}", shapes[1], shapes[0]));
+    }
+    if shapes.get(2).is_some_and(|b| **b != [cout]) {
+        return Err(format!("bias {:?} does not fit {cout} output channels", shapes[2]));
+    }
+    for (axis, (from, to, kernel)) in [(height, rows, kh), (width, columns, kw)].into_iter().enumerate() {
+        // With nothing cut off at the end and one step of padding at most.
+        let most = (from.checked_sub(1).and_then(|f| f.checked_mul(stride[axis])))
+            .and_then(|f| f.checked_add(kernel.max(stride[axis]))?.checked_add(stride[axis]));
+        if stride[axis] == 0 || cut[axis] >= kernel || to == 0 || most.is_none_or(|most| to > most) {
+            return Err(format!("{from} pixels in steps of {} do not make {to}", stride[axis]));
+        }
+    }
+    Ok(declared.to_vec())
+}
+
 fn fully_connected(shapes: &[&[usize]]) -> Shape {
     let (&[rows, k], &[n, wk]) = (shapes[0], shapes[1]) else {
         return Err(format!("expected two matrices, found {:?} and {:?}", shapes[0], shapes[1]));
@@ -134,6 +166,15 @@ fn arg_max(x: &[usize], axis: usize, keepdims: bool) -> Shape {
     } else {
         out.remove(axis);
     }
+    Ok(out)
+}
+
+fn top_k(x: &[usize], axis: usize, count: usize) -> Shape {
+    if count == 0 || count > axis_of(x, axis)? {
+        return Err(format!("the largest {count} along axis {axis} of {x:?}"));
+    }
+    let mut out = x.to_vec();
+    out[axis] = count;
     Ok(out)
 }
 

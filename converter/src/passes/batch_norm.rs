@@ -30,27 +30,28 @@ pub(crate) fn lone(view: &View<'_>, index: usize) -> Result<Option<Patch>> {
     }
     let mut patch = Patch::new(view);
     patch.drop(index);
+    // The same for both layouts: every kernel axis has extent 1.
+    let weights = scale.into_dyn().into_shape_with_order(vec![channels, 1, 1, 1]);
+    let weights = weights.map_err(|e| Error::internal(e.to_string()))?;
+    let w = patch.konst(&format!("{}_w", node.name), weights);
+    let b = patch.konst(&format!("{}_b", node.name), shift.into_dyn());
+    let op = Op::Conv { stride: [1, 1], dilation: [1, 1], pads: [0; 4], groups: channels };
+    let x = node.inputs[0];
     if shape.len() == 4 {
-        // The same for both layouts: every kernel axis has extent 1.
-        let weights = scale.into_dyn().into_shape_with_order(vec![channels, 1, 1, 1]);
-        let weights = weights.map_err(|e| Error::internal(e.to_string()))?;
-        let w = patch.konst(&format!("{}_w", node.name), weights);
-        let b = patch.konst(&format!("{}_b", node.name), shift.into_dyn());
-        let op = Op::Conv { stride: [1, 1], dilation: [1, 1], pads: [0; 4], groups: channels };
-        patch.node(Node { op, inputs: vec![node.inputs[0], w, b], ..node.clone() });
+        patch.node(Node { op, inputs: vec![x, w, b], ..node.clone() });
         return Ok(Some(patch));
     }
-    let mut dims = vec![channels];
-    dims.extend(std::iter::repeat_n(1, shape.len().saturating_sub(2)));
-    let shaped = |t: Array1<f32>| {
-        t.into_dyn().into_shape_with_order(dims.clone()).map_err(|e| Error::internal(e.to_string()))
+    let image = [shape[0], channels, 1, shape.iter().skip(2).product()];
+    let origin = |id| view.graph.value(id).origin.clone();
+    let from = patch.value(&format!("{}_image", node.name), &image, origin(x));
+    let to = patch.value(&format!("{}_normal", node.name), &image, origin(node.output));
+    let reshape = |name: &str, x, output| {
+        let name = format!("{}_{name}", node.name);
+        Node { name, op: Op::Reshape, inputs: vec![x], output, clamp: None }
     };
-    let w = patch.konst(&format!("{}_scale", node.name), shaped(scale)?);
-    let b = patch.konst(&format!("{}_shift", node.name), shaped(shift)?);
-    let scaled = patch.value(&format!("{}_scaled", node.name), shape, None);
-    let name = format!("{}_scale", node.name);
-    patch.node(Node { name, op: Op::Mul, inputs: vec![node.inputs[0], w], output: scaled, clamp: None });
-    patch.node(Node { op: Op::Add, inputs: vec![scaled, b], ..node.clone() });
+    patch.node(reshape("image", x, from));
+    patch.node(Node { op, inputs: vec![from, w, b], output: to, ..node.clone() });
+    patch.node(reshape("flat", to, node.output));
     Ok(Some(patch))
 }
 

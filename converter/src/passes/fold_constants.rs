@@ -31,10 +31,13 @@ fn eval(node: &Node, operands: &[&Tensor], shape: &[usize]) -> Option<Tensor> {
         Op::Reshape => operands[0].reshaped(shape)?,
         Op::Transpose { perm } => operands[0].transposed(perm)?,
         Op::Activation(f) => operands[0].as_f32()?.mapv(|x| f.eval(x)).into_owned().into(),
+        Op::Function(f) => operands[0].as_f32()?.mapv(|x| f.eval(x)).into_owned().into(),
         Op::Add => binary(operands, shape, |a, b| a + b)?,
         Op::Sub => binary(operands, shape, |a, b| a - b)?,
         Op::Mul => binary(operands, shape, |a, b| a * b)?,
         Op::Div => binary(operands, shape, |a, b| a / b)?,
+        Op::Maximum => binary(operands, shape, f32::max)?,
+        Op::Minimum => binary(operands, shape, f32::min)?,
         _ => return None,
     };
     match (node.clamp, result) {

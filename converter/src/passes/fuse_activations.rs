@@ -52,6 +52,7 @@ fn takes_bounds(op: &Op) -> bool {
     matches!(
         op,
         Op::Conv { .. }
+            | Op::ConvTranspose { .. }
             | Op::FullyConnected
             | Op::Add
             | Op::Sub

@@ -87,7 +87,9 @@ impl Relayout<'_> {
         match &node.op {
             Op::Reshape => self.in_old_order(node),
             Op::ArgMax { axis, keepdims: false } if *axis != 1 => self.in_old_order(node),
-            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::PRelu if rank > 4 => self.in_old_order(node),
+            Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Maximum | Op::Minimum | Op::PRelu if rank > 4 => {
+                self.in_old_order(node)
+            }
             op => {
                 let images = rank == 4 || self.old.shape(node.inputs[0]).len() == 4;
                 let op = if images { mapped(op) } else { op.clone() };
@@ -129,7 +131,7 @@ impl Relayout<'_> {
     /// The operands of an operator on images, all channels-last and of rank 4 where they are images.
     fn image_inputs(&mut self, node: &Node) -> Result<Vec<ValueId>> {
         let parameters = match node.op {
-            Op::Conv { .. } => 2..node.inputs.len(),
+            Op::Conv { .. } | Op::ConvTranspose { .. } => 2..node.inputs.len(),
             Op::BatchNorm { .. } => 1..node.inputs.len(),
             _ => 0..0,
         };
@@ -186,6 +188,9 @@ fn mapped(op: &Op) -> Op {
     match op {
         Op::Softmax { axis } => Op::Softmax { axis: TO_NCHW[*axis] },
         Op::ArgMax { axis, keepdims } => Op::ArgMax { axis: TO_NCHW[*axis], keepdims: *keepdims },
+        Op::TopK { axis, count, indices } => {
+            Op::TopK { axis: TO_NCHW[*axis], count: *count, indices: *indices }
+        }
         Op::Slice { begin, steps, counts } => Op::Slice {
             begin: permuted(begin),
             steps: TO_NHWC.iter().map(|&a| steps[a]).collect(),

@@ -107,6 +107,12 @@ impl Patch {
         if !view.is_output(output) {
             self.drop(index);
             self.redirect(output, x);
+            // The same value: where only its result is a tensor of the file, the operand is that one.
+            let known = &view.graph.value(output).origin;
+            if view.graph.value(x).origin.is_none() && view.graph.value(x).konst.is_none() && known.is_some()
+            {
+                self.origin(x, known.clone());
+            }
             return true;
         }
         match view.producer(x) {

@@ -15,7 +15,7 @@ pub(crate) fn rule(view: &View<'_>, index: usize) -> Result<Option<Patch>> {
     let Some((before, mover)) = view.private_producer(node.inputs[0]) else { return Ok(None) };
     let x = mover.inputs[0];
     let movable = match (&node.op, &mover.op) {
-        (Op::Activation(_), Op::Reshape | Op::Transpose { .. }) => true,
+        (Op::Activation(_) | Op::Function(_), Op::Reshape | Op::Transpose { .. }) => true,
         (Op::Add | Op::Mul, Op::Reshape) => along_last_axis(view, x, node),
         (Op::BatchNorm { .. }, Op::Reshape) => keeps_channels(view, x, node.inputs[0]),
         _ => false,

@@ -10,7 +10,7 @@ use super::weights::{multiplier, rounding};
 use crate::error::{Error, Result};
 use crate::ir::{Clamp, Graph, Node, Op, ValueId};
 use crate::program::{Operand, Program, Step, Tensor};
-use mote_format::{DType, Op as Kernel, Quant, Requantize, Rounding, Shape};
+use mote_format::{DType, Maximum, Minimum, Op as Kernel, Quant, Requantize, Rounding, Shape};
 use mote_kernels::quant::quantize;
 use std::collections::HashMap;
 
@@ -54,6 +54,7 @@ impl<'g> Lowering<'g> {
     fn node(&mut self, node: &Node) -> Result<()> {
         match &node.op {
             Op::Conv { .. } => self.conv(node),
+            Op::ConvTranspose { stride, cut } => self.conv_transpose(node, *stride, *cut),
             Op::FullyConnected => self.fully_connected(node),
             Op::MaxPool(w) => self.max_pool(node, w),
             Op::AveragePool(w) => self.average_pool(node, w),
@@ -61,10 +62,15 @@ impl<'g> Lowering<'g> {
             Op::Add => self.add(node, 1.0),
             Op::Sub => self.add(node, -1.0),
             Op::Mul => self.mul(node),
+            Op::Div => self.div(node),
+            Op::Maximum => self.larger(node, Kernel::Maximum(Maximum {})),
+            Op::Minimum => self.larger(node, Kernel::Minimum(Minimum {})),
             Op::PRelu => self.prelu(node),
             Op::Activation(a) => self.activation(node, *a),
+            Op::Function(f) => self.table(node, |x| f.eval(x)),
             Op::Softmax { axis } => self.softmax(node, *axis),
             Op::ArgMax { axis, .. } => self.arg_max(node, *axis),
+            Op::TopK { axis, indices, .. } => self.top_k(node, *axis, *indices),
             Op::Slice { begin, steps, counts } => self.slice(node, begin, steps, counts),
             Op::Gather { axis, indices } => self.gather(node, *axis, indices),
             Op::Resize { rows, cols } => self.resize(node, rows, cols),
@@ -72,11 +78,9 @@ impl<'g> Lowering<'g> {
             Op::Pad { before, value, .. } => self.pad(node, before, *value),
             Op::Reshape => self.reshape(node),
             Op::Transpose { perm } => self.transpose(node, perm),
-            Op::Div | Op::BatchNorm { .. } | Op::Identity => Err(self.refuse(
-                node,
-                "there is no int8 kernel for it",
-                "replace it in the model, for example a division by a multiplication",
-            )),
+            Op::BatchNorm { .. } | Op::Identity => {
+                Err(Error::internal(format!("\"{}\" is left of the passes", node.name)))
+            }
         }
     }
 
@@ -144,8 +148,20 @@ impl<'g> Lowering<'g> {
         shape: Shape,
         quant: Quant,
     ) -> Operand {
+        self.push_joined(node, op, &[input], shape, quant)
+    }
+
+    /// The same of several inputs.
+    fn push_joined(
+        &mut self,
+        node: &Node,
+        op: Kernel,
+        inputs: &[Operand],
+        shape: Shape,
+        quant: Quant,
+    ) -> Operand {
         let name = format!("{}/{}", self.graph.value(node.output).name, self.program.steps.len());
-        let step = Step { node: node.name.clone(), op, inputs: vec![input] };
+        let step = Step { node: node.name.clone(), op, inputs: inputs.to_vec() };
         let tensor = Tensor { name, dtype: DType::I8, shape, quant, value: None };
         Operand::Arena(self.program.push(step, tensor))
     }

@@ -73,7 +73,8 @@ impl Classes {
 
 /// Operators that move or choose values keep the scale.
 fn keeps_scale(op: &Op) -> bool {
-    let moves = matches!(op, Op::Slice { .. } | Op::Gather { .. } | Op::Resize { .. });
+    let moves = matches!(op, Op::Slice { .. } | Op::Gather { .. } | Op::Resize { .. })
+        || matches!(op, Op::TopK { indices: false, .. });
     moves
         || matches!(op, Op::MaxPool(_) | Op::Reshape | Op::Transpose { .. } | Op::Pad { .. } | Op::Identity)
         || matches!(op, Op::AveragePool(w) if w.pads != [0; 4])
@@ -86,7 +87,7 @@ fn fixed(op: &Op) -> Option<Quant> {
             Some(Quant { scale: 1.0 / 256.0, zero: -128 })
         }
         Op::Activation(Activation::Tanh) => Some(Quant { scale: 1.0 / 128.0, zero: 0 }),
-        Op::ArgMax { .. } => Some(Quant { scale: 1.0, zero: 0 }),
+        Op::ArgMax { .. } | Op::TopK { indices: true, .. } => Some(Quant { scale: 1.0, zero: 0 }),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@
 mod builder;
 mod data;
 mod hostile;
+mod idioms;
 mod models;
 mod operators;
 mod oracle;

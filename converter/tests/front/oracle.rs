@@ -54,6 +54,12 @@ fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
             let window = Window { kernel, stride: *stride, dilation: *dilation, pads: *pads };
             image(&|i| conv(i, &w, x.get(2).copied(), &window, *groups))
         }
+        Op::ConvTranspose { stride, cut } => {
+            let w = nchw(layout, x[1]);
+            let &[n, a, b, c] = shape else { panic!() };
+            let shape = if layout == Layout::Nhwc { [n, c, a, b] } else { [n, a, b, c] };
+            image(&|i| conv_transpose(i, &w, x.get(2).copied(), *stride, *cut, shape))
+        }
         Op::MaxPool(w) => image(&|i| pool(i, w, |v| v.iter().copied().fold(f32::NEG_INFINITY, f32::max))),
         Op::AveragePool(w) => image(&|i| pool(i, w, |v| v.iter().sum::<f32>() / v.len() as f32)),
         Op::SumPool(w) => image(&|i| pool(i, w, |v| v.iter().sum())),
@@ -63,9 +69,13 @@ fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
         Op::Sub => binary(x, shape, |a, b| a - b),
         Op::Mul => binary(x, shape, |a, b| a * b),
         Op::Div => binary(x, shape, |a, b| a / b),
+        Op::Maximum => binary(x, shape, f32::max),
+        Op::Minimum => binary(x, shape, f32::min),
         Op::PRelu => binary(x, shape, |a, b| if a < 0.0 { a * b } else { a }),
         Op::Activation(f) => x[0].mapv(|v| f.eval(v)),
+        Op::Function(f) => x[0].mapv(|v| f.eval(v)),
         Op::Softmax { axis } => softmax(x[0], *axis),
+        Op::TopK { axis, indices, .. } => top_k(x[0], *axis, *indices, shape),
         Op::ArgMax { axis, keepdims } => arg_max(x[0], *axis, *keepdims),
         Op::Slice { begin, steps, counts } => {
             let at = |i: &IxDyn| -> Vec<usize> {
@@ -94,6 +104,39 @@ fn compute(layout: Layout, node: &Node, x: &[&T], shape: &[usize]) -> T {
         Op::Transpose { perm } => permuted(x[0], perm),
         Op::Identity => x[0].clone(),
     }
+}
+
+/// Each pixel is added to its window of the result, in rows and columns that are cut off afterwards.
+fn conv_transpose(
+    x: &T,
+    w: &T,
+    bias: Option<&T>,
+    stride: [usize; 2],
+    cut: [usize; 2],
+    shape: [usize; 4],
+) -> T {
+    let mut y = T::from_shape_fn(IxDyn(&shape), |at| bias.map_or(0.0, |b| b[at[1]]));
+    for (at, &v) in x.indexed_iter() {
+        for (tap, &weight) in w.indexed_iter().filter(|(tap, _)| tap[1] == at[1]) {
+            let place = |axis: usize| (at[axis + 2] * stride[axis] + tap[axis + 2]).checked_sub(cut[axis]);
+            let (Some(row), Some(column)) = (place(0), place(1)) else { continue };
+            if let Some(sum) = y.get_mut([at[0], tap[0], row, column]) {
+                *sum += v * weight;
+            }
+        }
+    }
+    y
+}
+
+fn top_k(x: &T, axis: usize, indices: bool, shape: &[usize]) -> T {
+    let mut y = T::zeros(IxDyn(shape));
+    for (lane, mut best) in x.lanes(Axis(axis)).into_iter().zip(y.lanes_mut(Axis(axis))) {
+        let mut order: Vec<usize> = (0..lane.len()).collect();
+        order.sort_by(|&a, &b| lane[b].total_cmp(&lane[a]));
+        let value = |i: usize| if indices { order[i] as f32 } else { lane[order[i]] };
+        best.iter_mut().enumerate().for_each(|(i, b)| *b = value(i));
+    }
+    y
 }
 
 fn batch_norm(layout: Layout, x: &[&T], epsilon: f32) -> T {

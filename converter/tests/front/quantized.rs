@@ -51,7 +51,7 @@ fn same_bits(converted: &Converted) {
 }
 
 /// Converts, and holds every step to a distance from the float network.
-fn close(m: &Model, shape: &[usize], least_db: f32) {
+pub(crate) fn close(m: &Model, shape: &[usize], least_db: f32) {
     let converted = to_int8(m, shape).unwrap_or_else(|e| panic!("{e}"));
     assert!(!converted.errors.is_empty());
     for error in &converted.errors {
@@ -62,7 +62,19 @@ fn close(m: &Model, shape: &[usize], least_db: f32) {
 
 #[test]
 fn functions_of_one_value() {
-    for op in ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "HardSigmoid", "Elu", "Neg"] {
+    for op in [
+        "Relu",
+        "LeakyRelu",
+        "Sigmoid",
+        "Tanh",
+        "HardSwish",
+        "HardSigmoid",
+        "Elu",
+        "Neg",
+        "Abs",
+        "Softplus",
+        "Exp",
+    ] {
         let mut m = Model::new(14);
         m.input("x", &[1, 4, 5, 6]).node(op, &["x"], "y", &[]).output("y");
         close(&m, &[1, 4, 5, 6], 30.0);

@@ -1,4 +1,4 @@
-//! Lowers sums, products, activations, softmax and argmax.
+//! Lowers sums, products, functions of one value, softmax, argmax and topk.
 
 use super::{Lowering, bounds, shape};
 use crate::error::Result;
@@ -7,7 +7,8 @@ use crate::program::{Operand, Tensor};
 use crate::quantize::params::Range;
 use crate::quantize::weights::{i8s, multiplier};
 use mote_format::{
-    Add, ArgMax, DType, Lut, Mul, Op as Kernel, Prelu, Quant, Reshape, Rounding, Shape, Softmax,
+    Add, ArgMax, DType, Div, Lut, Mul, Op as Kernel, Prelu, Quant, Reshape, Rounding, Shape, Softmax, TopK,
+    Transpose,
 };
 use mote_kernels::quant::{dequantize, quantize, scale_of};
 
@@ -57,17 +58,7 @@ impl Lowering<'_> {
 
     /// Input `i` times `sign`, with as many dimensions as the output. A constant is quantized here, over its own range.
     fn broadcast(&mut self, node: &Node, i: usize, sign: f32) -> Result<(Operand, Quant)> {
-        let id = node.inputs[i];
-        let (value, rank) = (self.graph.value(id), self.graph.shape(node.output).len());
-        if rank > 4 {
-            return Err(self.refuse(
-                node,
-                "it has more than four dimensions",
-                "reshape the operands in the model",
-            ));
-        }
-        let mut dims = vec![1; rank.saturating_sub(value.shape.len())];
-        dims.extend(&value.shape);
+        let (value, dims) = (self.graph.value(node.inputs[i]), self.wide(node, i)?);
         if value.konst.is_some() {
             let floats: Vec<f32> = self.floats(node, i)?.into_iter().map(|v| v * sign).collect();
             let range = floats
@@ -98,53 +89,148 @@ impl Lowering<'_> {
 
     /// Functions that only clamp are requantizations with bounds; all others are tables.
     pub(super) fn activation(&mut self, node: &Node, function: Activation) -> Result<()> {
-        let (x, from) = self.operand(node, 0)?;
-        let to = self.params.of(self.graph, node.output)?;
         if let Some(clamp) = function.as_clamp() {
+            let (x, from) = self.operand(node, 0)?;
+            let to = self.params.of(self.graph, node.output)?;
             let clamp = node.clamp.map_or(clamp, |next| clamp.then(next));
             return self.push(node, self.requantize(from, to, bounds(to, Some(clamp))), &[x]);
         }
+        self.table(node, |x| function.eval(x))
+    }
+
+    /// A table of a function of one value.
+    pub(super) fn table(&mut self, node: &Node, function: impl Fn(f32) -> f32) -> Result<()> {
+        let (x, from) = self.operand(node, 0)?;
+        let to = self.params.of(self.graph, node.output)?;
         let (min, max) = bounds(to, node.clamp);
-        let table: Vec<i8> = (-128..=127i8)
-            .map(|q| quantize(function.eval(dequantize(q, from)), to).clamp(min, max))
-            .collect();
+        let entry = |q| quantize(function(dequantize(q, from)), to).clamp(min, max);
+        let table: Vec<i8> = (-128..=127i8).map(entry).collect();
         let table = i8s(&mut self.program.writer, &table);
         self.push(node, Kernel::Lut(Lut { table }), &[x])
     }
 
+    pub(super) fn div(&mut self, node: &Node) -> Result<()> {
+        let (a, qa) = self.broadcast(node, 0, 1.0)?;
+        let (b, qb) = self.broadcast(node, 1, 1.0)?;
+        let y = self.params.of(self.graph, node.output)?;
+        let (min, max) = self.bounds(node)?;
+        let scale = scale_of(f64::from(qa.scale) / (f64::from(qb.scale) * f64::from(y.scale)));
+        if scale.shift > 23 {
+            let cause = format!("its quotients reach {} times its divisors", f64::from(y.scale).recip());
+            return Err(self.refuse(node, cause, "keep the divisor away from zero in the model"));
+        }
+        self.push(node, Kernel::Div(Div { scale, min, max }), &[a, b])
+    }
+
+    /// The larger or smaller of each two values, at the scale of the result, which holds it.
+    pub(super) fn larger(&mut self, node: &Node, op: Kernel) -> Result<()> {
+        let y = self.params.of(self.graph, node.output)?;
+        let operands = [0, 1].map(|i| self.broadcast_at(node, i, y));
+        let [a, b] = operands;
+        self.push(node, op, &[a?, b?])
+    }
+
+    /// Input `i` with as many dimensions as the output, at a scale.
+    fn broadcast_at(&mut self, node: &Node, i: usize, y: Quant) -> Result<Operand> {
+        let value = self.graph.value(node.inputs[i]);
+        let dims = self.wide(node, i)?;
+        if value.konst.is_some() {
+            let values: Vec<i8> = self.floats(node, i)?.into_iter().map(|v| quantize(v, y)).collect();
+            return Ok(self.program.constant(&value.name, &dims, y, &values));
+        }
+        let x = self.at_scale(node, i, y)?;
+        if dims.len() == value.shape.len() {
+            return Ok(x);
+        }
+        let wide = shape(&value.name, &dims)?;
+        Ok(self.push_between(node, Kernel::Reshape(Reshape {}), x, wide, y))
+    }
+
+    /// The shape of input `i` with as many dimensions as the output has.
+    fn wide(&self, node: &Node, i: usize) -> Result<Vec<usize>> {
+        let (value, rank) = (self.graph.value(node.inputs[i]), self.graph.shape(node.output).len());
+        if rank > 4 {
+            return Err(self.refuse(
+                node,
+                "it has more than four dimensions",
+                "reshape the operands in the model",
+            ));
+        }
+        Ok([vec![1; rank.saturating_sub(value.shape.len())], value.shape.clone()].concat())
+    }
+
     /// Differences below −31 at the kernel's scale have exponentials that vanish; source: TFLite, `CalculateInputRadius`.
     pub(super) fn softmax(&mut self, node: &Node, axis: usize) -> Result<()> {
-        self.along_last(node, axis)?;
-        let (x, quant) = self.operand(node, 0)?;
+        let (x, quant, back) = self.along_last(node, axis)?;
         let scale = scale_of((f64::from(quant.scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
         let radius = (31.0 * f64::from(1 << 26) / 2f64.powi(scale.shift.into())).floor();
         let diff_min = -(radius.min(255.0) as i32);
         let op = Kernel::Softmax(Softmax { scale, diff_min });
         let (own, y) = (Quant { scale: 1.0 / 256.0, zero: -128 }, self.params.of(self.graph, node.output)?);
-        if y == own {
+        if y == own && back.is_none() {
             return self.push(node, op, &[x]);
         }
         let value = self.graph.value(node.output);
-        let x = self.push_between(node, op, x, shape(&value.name, &value.shape)?, own);
-        self.push(node, self.requantize(own, y, (-128, 127)), &[x])
+        let dims = back.as_ref().map_or(value.shape.clone(), |b| b.iter().map(|&d| value.shape[d]).collect());
+        let mut x = self.push_between(node, op, x, shape(&value.name, &dims)?, own);
+        let requantize = self.requantize(own, y, (-128, 127));
+        let Some(back) = back else { return self.push(node, requantize, &[x]) };
+        if y != own {
+            x = self.push_between(node, requantize, x, shape(&value.name, &dims)?, y);
+        }
+        // The same exchange of two axes leads there and back.
+        let perm = self.order(node, &back)?;
+        self.push(node, Kernel::Transpose(Transpose { perm }), &[x])
     }
 
     pub(super) fn arg_max(&mut self, node: &Node, axis: usize) -> Result<()> {
-        self.along_last(node, axis)?;
-        let (x, _) = self.operand(node, 0)?;
+        let (x, quant) = self.operand(node, 0)?;
+        let dims = self.graph.shape(node.inputs[0]).to_vec();
+        // The others stay in order, as they are in the result.
+        let order: Vec<usize> = (0..dims.len()).filter(|&d| d != axis).chain([axis]).collect();
+        let x = self.turned(node, x, quant, &order)?;
         let tensor = Tensor { dtype: DType::I32, ..self.tensor(node.output)? };
         self.push_to(node, Kernel::ArgMax(ArgMax {}), &[x], tensor);
         Ok(())
     }
 
-    fn along_last(&self, node: &Node, axis: usize) -> Result<()> {
-        let rank = self.graph.shape(node.inputs[0]).len();
-        if axis + 1 == rank {
+    pub(super) fn top_k(&mut self, node: &Node, axis: usize, indices: bool) -> Result<()> {
+        if axis + 1 != self.graph.shape(node.inputs[0]).len() {
+            let cause =
+                format!("it works along axis {axis}; the kernel works along the last one (the channels)");
+            return Err(self.refuse(node, cause, "transpose in front of it in the model"));
+        }
+        if indices {
+            let (x, _) = self.operand(node, 0)?;
+            let tensor = Tensor { dtype: DType::I32, ..self.tensor(node.output)? };
+            self.push_to(node, Kernel::TopK(TopK {}), &[x], tensor);
             return Ok(());
         }
-        let cause = format!(
-            "it works along axis {axis} of {rank}; the kernel works along the last one (the channels)"
-        );
-        Err(self.refuse(node, cause, "transpose in front of it in the model"))
+        let x = self.kept(node)?;
+        self.push(node, Kernel::TopK(TopK {}), &[x])
+    }
+
+    /// Input 0 with `axis` last, and the exchange of axes that this took.
+    fn along_last(&mut self, node: &Node, axis: usize) -> Result<(Operand, Quant, Option<Vec<usize>>)> {
+        let (x, quant) = self.operand(node, 0)?;
+        let last = self.graph.shape(node.inputs[0]).len() - 1;
+        if axis == last {
+            return Ok((x, quant, None));
+        }
+        let mut order: Vec<usize> = (0..=last).collect();
+        order.swap(axis, last);
+        Ok((self.turned(node, x, quant, &order)?, quant, Some(order)))
+    }
+
+    /// Input 0 with its axes in another order.
+    fn turned(&mut self, node: &Node, x: Operand, quant: Quant, order: &[usize]) -> Result<Operand> {
+        if order.is_sorted() {
+            return Ok(x);
+        }
+        let value = self.graph.value(node.inputs[0]);
+        let dims: Vec<usize> = order.iter().map(|&d| value.shape[d]).collect();
+        let perm = self.order(node, order)?;
+        let turned = shape(&value.name, &dims)?;
+        Ok(self.push_between(node, Kernel::Transpose(Transpose { perm }), x, turned, quant))
     }
 }

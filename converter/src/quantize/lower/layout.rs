@@ -1,8 +1,9 @@
 //! Lowers the operators that move values: concatenation, padding, reshape, transpose.
 
-use super::{Lowering, narrow};
+use super::{Lowering, narrow, shape};
 use crate::error::Result;
 use crate::ir::{Blend, Node};
+use crate::program::Operand;
 use crate::resample::{self, ONE, Sample};
 use crate::walk::Walk;
 use mote_format::{
@@ -12,15 +13,39 @@ use mote_kernels::quant::quantize;
 
 impl Lowering<'_> {
     pub(super) fn concat(&mut self, node: &Node, axis: usize) -> Result<()> {
-        let count = node.inputs.len();
-        if count > MAX_INPUTS {
-            let cause = format!("it joins {count} tensors, the kernel at most {MAX_INPUTS}");
-            return Err(self.refuse(node, cause, "join them in two steps in the model"));
-        }
         let y = self.params.of(self.graph, node.output)?;
-        let inputs = (0..count).map(|i| self.at_scale(node, i, y)).collect::<Result<Vec<_>>>()?;
-        let axis = narrow(node, "axis", axis)?;
-        self.push(node, Kernel::Concat(Concat { axis }), &inputs)
+        let part = |i: usize| Ok((self.at_scale(node, i, y)?, self.graph.shape(node.inputs[i])[axis]));
+        let mut parts = (0..node.inputs.len()).map(part).collect::<Result<Vec<_>>>()?;
+        let op = Kernel::Concat(Concat { axis: narrow(node, "axis", axis)? });
+        // More than a step can join become fewer first.
+        while parts.len() > MAX_INPUTS {
+            let groups = parts.chunks(MAX_INPUTS).map(<[_]>::to_vec).collect::<Vec<_>>();
+            parts.clear();
+            for group in groups {
+                parts.push(self.joined(node, op, axis, &group)?);
+            }
+        }
+        let inputs: Vec<Operand> = parts.iter().map(|part| part.0).collect();
+        self.push(node, op, &inputs)
+    }
+
+    /// Some of the tensors that a node joins, and how long they are together.
+    fn joined(
+        &mut self,
+        node: &Node,
+        op: Kernel,
+        axis: usize,
+        parts: &[(Operand, usize)],
+    ) -> Result<(Operand, usize)> {
+        if let [alone] = parts {
+            return Ok(*alone);
+        }
+        let (value, length) = (self.graph.value(node.output), parts.iter().map(|part| part.1).sum());
+        let mut dims = value.shape.clone();
+        dims[axis] = length;
+        let inputs: Vec<Operand> = parts.iter().map(|part| part.0).collect();
+        let y = self.params.of(self.graph, node.output)?;
+        Ok((self.push_joined(node, op, &inputs, shape(&value.name, &dims)?, y), length))
     }
 
     pub(super) fn slice(
@@ -82,10 +107,16 @@ impl Lowering<'_> {
 
     pub(super) fn transpose(&mut self, node: &Node, order: &[usize]) -> Result<()> {
         let x = self.kept(node)?;
+        let perm = self.order(node, order)?;
+        self.push(node, Kernel::Transpose(Transpose { perm }), &[x])
+    }
+
+    /// An order of axes in the format's width.
+    pub(super) fn order(&self, node: &Node, order: &[usize]) -> Result<[u8; MAX_RANK]> {
         let mut perm = [0; MAX_RANK];
         for (p, &axis) in perm.iter_mut().zip(order) {
             *p = narrow(node, "axis", axis)?;
         }
-        self.push(node, Kernel::Transpose(Transpose { perm }), &[x])
+        Ok(perm)
     }
 }

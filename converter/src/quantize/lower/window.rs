@@ -3,11 +3,12 @@
 use super::{Lowering, narrow};
 use crate::error::Result;
 use crate::ir::{Node, Op, Window};
+use crate::phases;
 use crate::program::Operand;
 use crate::quantize::weights::{Layer, Quantized, i8s, i32s, multiplier, requant};
 use mote_format::{
     AvgPool2d, Const, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
-    FullyConnectedAsymmetric, MaxPool2d, Op as Kernel, Pads, Requant, Stride, SumPool2d,
+    FullyConnectedAsymmetric, MaxPool2d, Op as Kernel, Pads, Requant, Stride, SumPool2d, TransposeConv2d,
 };
 
 /// A window in the format's widths.
@@ -80,6 +81,32 @@ impl Lowering<'_> {
             }
         };
         self.push(node, op, &[input])
+    }
+
+    pub(super) fn conv_transpose(&mut self, node: &Node, stride: [usize; 2], cut: [usize; 2]) -> Result<()> {
+        let &[outputs, kh, kw, channels] = self.graph.shape(node.inputs[1]) else {
+            return Err(self.refuse(node, "its weights are not those of an image", "export it again"));
+        };
+        let (input, layer) = self.layer(node, outputs)?;
+        if layer.weight_zero != 0 {
+            return Err(self.refuse(node, "its weights have a zero point", "quantize them symmetrically"));
+        }
+        let (_, x) = self.operand(node, 0)?;
+        let phases = phases::cut(&layer.weights, [outputs, kh, kw, channels], stride);
+        let bias = phases.bias(&layer.weights, &layer.bias, x.zero);
+        let (bounds, round) = (self.bounds(node)?, self.round());
+        let writer = &mut self.program.writer;
+        let op = TransposeConv2d {
+            kh: narrow(node, "kernel", kh.max(stride[0]))?,
+            kw: narrow(node, "kernel", kw.max(stride[1]))?,
+            stride: Stride { h: narrow(node, "stride", stride[0])?, w: narrow(node, "stride", stride[1])? },
+            top: narrow(node, "padding", cut[0])?,
+            left: narrow(node, "padding", cut[1])?,
+            weights: i8s(writer, &phases.weights),
+            bias: i32s(writer, bias.into_iter()),
+            requant: requant(writer, round, &layer.multipliers, bounds),
+        };
+        self.push(node, Kernel::TransposeConv2d(op), &[input])
     }
 
     pub(super) fn fully_connected(&mut self, node: &Node) -> Result<()> {
