@@ -48,7 +48,7 @@ pub(crate) struct Options {
 }
 
 /// Turns of each engine.
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 30;
 
 /// Shortest times of one network.
 struct Row {
