@@ -13,7 +13,7 @@ pub mod avx2;
 pub(crate) mod x86;
 
 use crate::quant::{Channels, Output};
-use crate::view::In;
+use crate::view::{In, Word};
 use crate::ways::Ways;
 use mote_format::Scale;
 
@@ -49,9 +49,9 @@ impl<'a> Rows<'a> {
 /// The taps of one window of a channels-last image; every one lies inside the image.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Taps<'a> {
+pub struct Taps<'a, T = i8> {
     /// The values; the first is channel 0 of the upper left tap.
-    pub data: &'a [i8],
+    pub data: &'a [T],
     /// Values from one row of taps to the next.
     pub row: usize,
     /// Values from one tap to the next in its row.
@@ -62,10 +62,10 @@ pub struct Taps<'a> {
     pub w: usize,
 }
 
-impl<'a> Taps<'a> {
+impl<'a, T: Copy> Taps<'a, T> {
     /// Each tap's values of the `len` channels from `c`, row by row.
     #[inline(always)]
-    pub fn channels(self, c: usize, len: usize) -> impl Iterator<Item = &'a [i8]> {
+    pub fn channels(self, c: usize, len: usize) -> impl Iterator<Item = &'a [T]> {
         (0..self.h).flat_map(move |i| {
             (0..self.w).map(move |j| {
                 let at = i * self.row + j * self.col + c;
@@ -93,6 +93,9 @@ impl<const M: usize, const N: usize> Tile for [[i32; N]; M] {
         &self[i]
     }
 }
+
+/// So many products of an int16 value and a weight fit 32 bits.
+pub const WIDE: usize = 511;
 
 /// Channels that [`Isa::depthwise`] and [`Isa::sum`] treat at a time.
 pub const BLOCK: usize = 16;
@@ -265,6 +268,13 @@ pub trait Isa: Ways {
                 *acc = acc.wrapping_add(i32::from(x) * i32::from(w));
             }
         }
+    }
+
+    /// The dot product of at most [`WIDE`] int16 values with as many weights.
+    #[inline(always)]
+    fn dot16(self, x: &[Word], w: &[i8]) -> i32 {
+        let products = x.iter().zip(w).map(|(&x, &w)| i32::from(i16::from_le_bytes(x)) * i32::from(w));
+        products.fold(0, i32::wrapping_add)
     }
 
     /// Sums over the taps of each channel from `c` on, at most [`BLOCK`].

@@ -1,8 +1,10 @@
 //! What a kernel is given: tensors as byte slices with their shapes, constants, scratch. No arithmetic.
 
-use mote_format::{Const, Quant, Requant, Shape};
+use bytemuck::AnyBitPattern;
+use mote_format::{Const, Quant, Requant, Requant16, Shape};
 
 use crate::quant::{Channels, Output};
+use crate::sums16::Sums16;
 
 /// A tensor that a kernel reads.
 #[derive(Debug, Clone, Copy)]
@@ -28,20 +30,23 @@ pub struct ViewMut<'a> {
     pub bytes: &'a mut [u8],
 }
 
-/// Int8 values that an element-wise kernel reads.
+/// A 16-bit value as it lies in memory, at any address.
+pub type Word = [u8; 2];
+
+/// Int8 values, or others of bytes, that an element-wise kernel reads.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum In<'a> {
+pub enum In<'a, T = i8> {
     /// They lie apart from the output.
-    Apart(&'a [i8]),
+    Apart(&'a [T]),
     /// They are what the output holds.
     Same,
 }
 
-impl In<'_> {
+impl<T: Copy> In<'_, T> {
     /// `y[i] = f(x[i])`.
     #[inline(always)]
-    pub fn map(self, y: &mut [i8], f: impl Fn(i8) -> i8) {
+    pub fn map(self, y: &mut [T], f: impl Fn(T) -> T) {
         match self {
             In::Apart(x) => x.iter().zip(y).for_each(|(&x, y)| *y = f(x)),
             In::Same => y.iter_mut().for_each(|y| *y = f(*y)),
@@ -56,9 +61,15 @@ impl<'a> View<'a> {
         bytemuck::cast_slice(self.bytes.unwrap_or(&[]))
     }
 
-    /// The values of an int8 tensor, wherever they lie.
+    /// The values of an int16 tensor that lies apart from the output; empty when it does not.
     #[inline(always)]
-    pub fn values(&self) -> In<'a> {
+    pub fn words(&self) -> &'a [Word] {
+        bytemuck::cast_slice(self.bytes.unwrap_or(&[]))
+    }
+
+    /// The values of an int8 tensor, or an int16 one, wherever they lie.
+    #[inline(always)]
+    pub fn values<T: AnyBitPattern>(&self) -> In<'a, T> {
         self.bytes.map_or(In::Same, |b| In::Apart(bytemuck::cast_slice(b)))
     }
 
@@ -73,6 +84,12 @@ impl ViewMut<'_> {
     /// The values of an int8 tensor.
     #[inline(always)]
     pub fn i8s(&mut self) -> &mut [i8] {
+        bytemuck::cast_slice_mut(self.bytes)
+    }
+
+    /// The values of an int16 tensor.
+    #[inline(always)]
+    pub fn words(&mut self) -> &mut [Word] {
         bytemuck::cast_slice_mut(self.bytes)
     }
 
@@ -102,7 +119,7 @@ pub struct Io<'a> {
 impl<'a> Io<'a> {
     /// Constant bytes.
     #[inline(always)]
-    fn bytes(&self, c: Const) -> &'a [u8] {
+    pub fn bytes(&self, c: Const) -> &'a [u8] {
         self.constants.get(c.at as usize..).and_then(|s| s.get(..c.len as usize)).unwrap_or(&[])
     }
 
@@ -128,6 +145,12 @@ impl<'a> Io<'a> {
     #[inline(always)]
     pub fn i32s(&self, c: Const) -> &'a [i32] {
         bytemuck::try_cast_slice(self.bytes(c)).unwrap_or(&[])
+    }
+
+    /// How the output's sums become int16.
+    #[inline(always)]
+    pub fn sums16(&self, bias: Const, requant: &Requant16) -> Sums16<'a> {
+        Sums16::of(self, self.i32s(bias), requant)
     }
 
     /// How the output's sums become int8.

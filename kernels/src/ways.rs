@@ -76,7 +76,20 @@ pub fn of(op: &Op, x: &[Shape], y: &Shape, scratch: usize, constants: &[u8]) -> 
         | Op::Softmax(_)
         | Op::ArgMax(_)
         | Op::Quantize(_)
-        | Op::Dequantize(_) => 0,
+        | Op::Dequantize(_)
+        | Op::Conv2d16(_)
+        | Op::DepthwiseConv2d16(_)
+        | Op::FullyConnected16(_)
+        | Op::MaxPool2d16(_)
+        | Op::AvgPool2d16(_)
+        | Op::SumPool2d16(_)
+        | Op::Add16(_)
+        | Op::Mul16(_)
+        | Op::Rescale16(_)
+        | Op::Sigmoid16(_)
+        | Op::Softmax16(_)
+        | Op::Quantize16(_)
+        | Op::Dequantize16(_) => 0,
         _ => ALL,
     }
 }

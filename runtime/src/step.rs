@@ -116,10 +116,17 @@ pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
         | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: p, .. }) => {
             outputs * u64::from(p.kh) * u64::from(p.kw)
         }
+        Op::Conv2d16(p) => {
+            let channels = x.channels() as u64 / u64::from(p.groups.max(1));
+            outputs * u64::from(p.kh) * u64::from(p.kw) * channels
+        }
+        Op::DepthwiseConv2d16(p) => outputs * u64::from(p.kh) * u64::from(p.kw),
         Op::TransposeConv2d(p) => {
             x.elements() as u64 * u64::from(p.kh) * u64::from(p.kw) * y.channels() as u64
         }
-        Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) => outputs * x.channels() as u64,
+        Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) | Op::FullyConnected16(_) => {
+            outputs * x.channels() as u64
+        }
         Op::Lstm(_) => 4 * outputs * (x.channels() + y.channels()) as u64,
         Op::Svdf(p) => outputs * u64::from(p.rank) * (x.channels() as u64 + u64::from(p.memory)),
         _ => 0,

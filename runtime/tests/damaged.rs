@@ -17,6 +17,9 @@ fn work(model: &Model<'_>, step: &StepInfo<'_>) -> u64 {
         Op::MaxPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
         Op::AvgPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
         Op::SumPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
+        Op::MaxPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
+        Op::AvgPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
+        Op::SumPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
         Op::TopK(_) => step.inputs.iter().map(elements).sum(),
         // Every output has a patch of its own, whatever it meets.
         Op::TransposeConv2d(p) => u64::from(p.kh) * u64::from(p.kw) * 64,

@@ -11,7 +11,8 @@ pub(crate) fn scratch(_: &Concat, _: &Shape, _: &Shape) -> usize {
 
 pub(crate) fn naive(p: &Concat, mut io: Io<'_>) {
     let axis = usize::from(p.axis);
-    let inner: usize = io.y.shape.dims()[axis + 1..].iter().map(|&d| d as usize).product();
+    let size = io.y.bytes.len() / io.y.shape.elements();
+    let inner = io.y.shape.dims()[axis + 1..].iter().map(|&d| d as usize).product::<usize>() * size;
     let length = io.y.shape.dims()[axis] as usize;
     let mut start = 0;
     for x in io.x {
@@ -27,7 +28,8 @@ pub(crate) fn naive(p: &Concat, mut io: Io<'_>) {
 #[inline(always)]
 pub(crate) fn run<I: Isa>(_: I, p: &Concat, mut io: Io<'_>) {
     let axis = usize::from(p.axis);
-    let run = |shape: &Shape| shape.dims()[axis..].iter().map(|&d| d as usize).product::<usize>();
+    let size = io.y.bytes.len() / io.y.shape.elements();
+    let run = |shape: &Shape| shape.dims()[axis..].iter().map(|&d| d as usize).product::<usize>() * size;
     let total = run(io.y.shape);
     let mut start = 0;
     for x in io.x {

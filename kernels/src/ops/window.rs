@@ -53,7 +53,7 @@ impl Window {
 
     /// The taps that lie inside the image, at output row `oy` and column `ox`.
     #[inline(always)]
-    pub(super) fn taps<'a>(&self, x: &'a [i8], oy: usize, ox: usize) -> Taps<'a> {
+    pub(super) fn taps<'a, T>(&self, x: &'a [T], oy: usize, ox: usize) -> Taps<'a, T> {
         let (top, h) = self.inside(0, oy);
         let (left, w) = self.inside(1, ox);
         let [_, width, channels] = self.image;
@@ -78,13 +78,13 @@ impl Window {
     /// Calls `put` with each run of values of `len` channels from `c` of every tap, tap after tap: where it starts, how
     /// long it is, and the values, unless it is padding.
     #[inline(always)]
-    pub(super) fn patch(
+    pub(super) fn patch<T>(
         &self,
-        x: &[i8],
+        x: &[T],
         oy: usize,
         ox: usize,
         (c, len): (usize, usize),
-        mut put: impl FnMut(usize, usize, Option<&[i8]>),
+        mut put: impl FnMut(usize, usize, Option<&[T]>),
     ) {
         let [_, width, channels] = self.image;
         let (left, inside) = self.inside(1, ox);

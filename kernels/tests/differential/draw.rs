@@ -46,6 +46,20 @@ impl<'a> Draw<'a> {
         }
     }
 
+    /// Int16 values: noise, small ones, or extremes.
+    pub(crate) fn words16(&mut self, n: usize) -> Vec<u8> {
+        let how = self.range(0, 7);
+        let noise = crate::common::noise(u64::from(self.any()), 2 * n);
+        let words = noise.chunks_exact(2).enumerate().map(|(i, b)| match how {
+            0..4 => i16::from_le_bytes([b[0], b[1]]),
+            4 => i16::MIN,
+            5 => i16::MAX,
+            6 => [i16::MIN, i16::MAX][i % 2],
+            _ => i16::from(b[0] as i8),
+        });
+        words.flat_map(i16::to_le_bytes).collect()
+    }
+
     /// Noise whatever happens, as 32-bit numbers.
     fn words(&mut self, n: usize) -> Vec<i32> {
         let bytes = crate::common::noise(u64::from(self.any()), 4 * n);
@@ -94,6 +108,15 @@ impl<'a> Draw<'a> {
             return (-128, 127);
         }
         let (a, b) = (self.any() as i8, self.any() as i8);
+        (a.min(b), a.max(b))
+    }
+
+    /// The same for int16.
+    pub(crate) fn bounds16(&mut self) -> (i16, i16) {
+        if !self.once_in(3) {
+            return (i16::MIN, i16::MAX);
+        }
+        let (a, b) = (self.any() as i16, self.any() as i16);
         (a.min(b), a.max(b))
     }
 

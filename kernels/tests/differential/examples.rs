@@ -2,8 +2,10 @@
 //! this is theirs. A row of the operator table without an example does not compile.
 
 mod recurrent;
+mod words;
 
 pub(crate) use recurrent::*;
+pub(crate) use words::*;
 
 use mote_format::*;
 

@@ -12,12 +12,14 @@ mod image;
 mod layout;
 mod recurrent;
 mod window;
+mod words;
 
 pub(crate) use elementwise::*;
 pub(crate) use image::*;
 pub(crate) use layout::*;
 pub(crate) use recurrent::*;
 pub(crate) use window::*;
+pub(crate) use words::*;
 
 fn volume(dims: &[u32]) -> usize {
     dims.iter().product::<u32>() as usize

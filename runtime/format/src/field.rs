@@ -187,6 +187,23 @@ record! {
 }
 
 record! {
+    /// Requantization of exact 64-bit sums to int16, then a clamp. In the single profile a multiplier has 15 bits, so
+    /// that its product with a sum fits 64; in the float profile it is an `f64`, and halves go away from zero.
+    Requant16 {
+        /// The rounding profile; in *double* the sums are taken as 32-bit ones.
+        round: Rounding,
+        /// `i32`, `i16` (single: real = `mult` · 2^(`shift` − 15)) or `f64` per channel.
+        mult: Const,
+        /// `i8` per channel; empty in the float profile.
+        shift: Const,
+        /// Lower bound of the output, a fused activation included.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+}
+
+record! {
     /// Rows and columns from one output to the next.
     Stride {
         /// Vertical.

@@ -5,7 +5,7 @@
 //! shapes an operator takes is said in `rules`; how it computes, in `mote-kernels`.
 
 use crate::error::Reason;
-use crate::field::{Const, Field, Pads, Requant, Rounding, Scale, Stride, record};
+use crate::field::{Const, Field, Pads, Requant, Requant16, Rounding, Scale, Stride, record};
 use crate::rules::{Check, Operands};
 use crate::tensor::DType;
 
@@ -523,4 +523,179 @@ operators! { $
         /// Sums to int8.
         scale: Scale,
     }
+
+    /// Convolution of int16 values over NHWC, all zero points 0. Weights are `[out][kh][kw][in / groups]`; sums are exact
+    /// in 64 bits.
+    60 Conv2d16 conv2d16 [1, 1] {
+        /// Kernel height.
+        kh: u16,
+        /// Kernel width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Steps between taps, 1 for a dense kernel.
+        dilation: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Input and output channels are split into this many groups.
+        groups: u16,
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output channel, or `i64`.
+        bias: Const,
+        /// Sums to int16.
+        requant: Requant16,
+    }
+
+    /// Convolution of each channel of int16 values by itself. Weights are `[kh][kw][out]`, at most 511 taps; output channel
+    /// `o` reads input channel `o / (out / in)`.
+    61 DepthwiseConv2d16 depthwise_conv2d16 [1, 1] {
+        /// Kernel height.
+        kh: u16,
+        /// Kernel width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Steps between taps.
+        dilation: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output channel, or `i64`.
+        bias: Const,
+        /// Sums to int16.
+        requant: Requant16,
+    }
+
+    /// Matrix product of `[rows][in]` in int16 with weights `[out][in]`.
+    62 FullyConnected16 fully_connected16 [1, 1] {
+        /// `i8`, as above.
+        weights: Const,
+        /// `i32` per output channel, or `i64`.
+        bias: Const,
+        /// Sums to int16.
+        requant: Requant16,
+    }
+
+    /// Largest int16 value in each window; padding is never chosen.
+    63 MaxPool2d16 max_pool2d16 [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Mean of the int16 taps that lie inside the input, halves away from zero, at the input's scale.
+    64 AvgPool2d16 avg_pool2d16 [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Requantized sum of the int16 taps that lie inside the input, in the double profile.
+    65 SumPool2d16 sum_pool2d16 [1, 1] {
+        /// Window height.
+        kh: u16,
+        /// Window width.
+        kw: u16,
+        /// Steps between outputs.
+        stride: Stride,
+        /// Added rows and columns.
+        pads: Pads,
+        /// Multiplier of the sum.
+        scale: Scale,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Element-wise sum or difference of int16 values, in the double profile; an input may repeat along dimensions where it
+    /// has length 1. Both inputs, shifted left by 15, are brought to one scale, added, and brought to the output's.
+    66 Add16 add16 [2, 2] {
+        /// Multiplier of the first input.
+        a: Scale,
+        /// Multiplier of the second input.
+        b: Scale,
+        /// Multiplier of the sum.
+        y: Scale,
+        /// 1 for the first less the second.
+        subtract: u8,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Element-wise product of int16 values, in the double profile; an input may repeat along dimensions where it has
+    /// length 1.
+    67 Mul16 mul16 [2, 2] {
+        /// Multiplier of the product.
+        scale: Scale,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Int16 at another scale, as int16 or int8, in the double profile; values below zero may have a multiplier of their own.
+    68 Rescale16 rescale16 [1, 1] {
+        /// Type of the output.
+        to: DType,
+        /// Multiplier of values of at least zero.
+        positive: Scale,
+        /// Multiplier of values below zero.
+        negative: Scale,
+        /// Lower bound of the output.
+        min: i16,
+        /// Upper bound of the output.
+        max: i16,
+    }
+
+    /// Sigmoid or hyperbolic tangent of int16, at scale 1/32768, interpolated in a table as TFLite does it.
+    69 Sigmoid16 sigmoid16 [1, 1] {
+        /// Multiplier that brings the input to units of 1/12288.
+        mult: u16,
+        /// Bits by which the product is then shifted right.
+        shift: u8,
+        /// 1 for the hyperbolic tangent.
+        tanh: u8,
+        /// 256 `u16`: the sigmoid of 0, 1/24, 2/24 and so on, in units of 1/65536.
+        table: Const,
+    }
+
+    /// Softmax of int16 over the last dimension, at scale 1/32768, interpolated in two tables as TFLite does it. A table
+    /// has 513 `i16`, a function's values at every 128th of the numbers of 16 bits.
+    70 Softmax16 softmax16 [1, 1] {
+        /// Multiplier that brings a difference of inputs to units of 10/65535.
+        scale: Scale,
+        /// Exponentials from −10 to 0.
+        exp: Const,
+        /// 1 / (1 + x) for x from 0 to 1.
+        reciprocal: Const,
+    }
+
+    /// Float to int16, half away from zero.
+    71 Quantize16 quantize16 [1, 1] {}
+
+    /// Int16 to float.
+    72 Dequantize16 dequantize16 [1, 1] {}
 }

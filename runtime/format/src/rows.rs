@@ -16,7 +16,8 @@ use core::ops::Range;
 
 use crate::field::{Pads, Stride};
 use crate::ops::{
-    AvgPool2d, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, MaxPool2d, Op, SumPool2d,
+    AvgPool2d, AvgPool2d16, Conv2d, Conv2d16, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2d16,
+    DepthwiseConv2dAsymmetric, MaxPool2d, MaxPool2d16, Op, SumPool2d, SumPool2d16,
 };
 use crate::tensor::{Shape, TensorInfo};
 
@@ -104,20 +105,31 @@ impl Op {
                 ..
             })
             | Op::DepthwiseConv2d(DepthwiseConv2d { kh, stride, dilation, pads, .. })
+            | Op::Conv2d16(Conv2d16 { kh, stride, dilation, pads, .. })
+            | Op::DepthwiseConv2d16(DepthwiseConv2d16 { kh, stride, dilation, pads, .. })
             | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric {
                 layer: DepthwiseConv2d { kh, stride, dilation, pads, .. },
                 ..
             }) => RowWindow::new(kh, stride, dilation.h, pads),
             Op::MaxPool2d(MaxPool2d { kh, stride, pads, .. })
             | Op::AvgPool2d(AvgPool2d { kh, stride, pads, .. })
-            | Op::SumPool2d(SumPool2d { kh, stride, pads, .. }) => RowWindow::new(kh, stride, 1, pads),
+            | Op::SumPool2d(SumPool2d { kh, stride, pads, .. })
+            | Op::MaxPool2d16(MaxPool2d16 { kh, stride, pads, .. })
+            | Op::AvgPool2d16(AvgPool2d16 { kh, stride, pads, .. })
+            | Op::SumPool2d16(SumPool2d16 { kh, stride, pads, .. }) => RowWindow::new(kh, stride, 1, pads),
             Op::Add(_)
             | Op::Mul(_)
             | Op::Lut(_)
             | Op::Clamp(_)
             | Op::Requantize(_)
             | Op::Quantize(_)
-            | Op::Dequantize(_) => SAME,
+            | Op::Dequantize(_)
+            | Op::Add16(_)
+            | Op::Mul16(_)
+            | Op::Rescale16(_)
+            | Op::Sigmoid16(_)
+            | Op::Quantize16(_)
+            | Op::Dequantize16(_) => SAME,
             Op::Concat(p) if p.axis >= 2 => SAME,
             _ => return None,
         })
@@ -137,7 +149,12 @@ impl Op {
         })
         | Op::MaxPool2d(MaxPool2d { pads, .. })
         | Op::AvgPool2d(AvgPool2d { pads, .. })
-        | Op::SumPool2d(SumPool2d { pads, .. }) = self
+        | Op::SumPool2d(SumPool2d { pads, .. })
+        | Op::Conv2d16(Conv2d16 { pads, .. })
+        | Op::DepthwiseConv2d16(DepthwiseConv2d16 { pads, .. })
+        | Op::MaxPool2d16(MaxPool2d16 { pads, .. })
+        | Op::AvgPool2d16(AvgPool2d16 { pads, .. })
+        | Op::SumPool2d16(SumPool2d16 { pads, .. }) = self
         {
             (pads.top, pads.bottom) = (top as u16, bottom as u16);
         }

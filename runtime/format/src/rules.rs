@@ -6,9 +6,10 @@ mod image;
 mod layout;
 mod recurrent;
 mod window;
+mod words;
 
 use crate::error::Reason;
-use crate::field::{Const, Requant, Rounding, Scale};
+use crate::field::{Const, Requant, Requant16, Rounding, Scale};
 use crate::header::ALIGN;
 use crate::ops::*;
 use crate::tensor::{DType, TensorInfo};
@@ -35,11 +36,43 @@ impl Operands<'_> {
         Ok((x, self.y))
     }
 
+    /// The first input, with it and the output known to be int16.
+    fn int16(&self) -> Result<(TensorInfo, TensorInfo), Reason> {
+        let x = self.x(0)?;
+        require(x.dtype == DType::I16 && self.y.dtype == DType::I16, Reason::DType)?;
+        Ok((x, self.y))
+    }
+
     /// The constant lies in its section, is aligned, and is `count` elements of `size` bytes.
     fn constant(&self, c: Const, count: usize, size: usize) -> Check {
         let inside = c.at.checked_add(c.len).is_some_and(|end| end <= self.model.header().consts_len);
         let length = count.checked_mul(size) == Some(c.len as usize);
         require(inside && length && (c.at as usize).is_multiple_of(ALIGN), Reason::Constant)
+    }
+
+    /// Biases and multipliers of `channels` 64-bit sums.
+    fn requant16(&self, bias: Const, r: &Requant16, channels: usize) -> Check {
+        let wide = channels.checked_mul(8) == Some(bias.len as usize);
+        self.constant(bias, channels, if wide { 8 } else { 4 })?;
+        require(r.min <= r.max, Reason::Parameter)?;
+        let (size, shifts) = match r.round {
+            Rounding::Double => (4, channels),
+            Rounding::Single => (2, channels),
+            Rounding::Float => (8, 0),
+        };
+        self.constant(r.mult, channels, size)?;
+        self.constant(r.shift, shifts, 1)?;
+        let mut shift = self.model.bytes_of(r.shift).iter();
+        for m in self.model.bytes_of(r.mult).chunks_exact(size) {
+            let shift = shift.next().map_or(0, |&s| s as i8);
+            let good = match *m {
+                [a, b] => i16::from_le_bytes([a, b]) >= 0 && (-31..=7).contains(&shift),
+                [a, b, c, d] => i32::from_le_bytes([a, b, c, d]) >= 0 && (-31..=30).contains(&shift),
+                _ => m.try_into().is_ok_and(|m| f64::from_le_bytes(m).is_finite()),
+            };
+            require(good, Reason::Parameter)?;
+        }
+        Ok(())
     }
 
     /// The multipliers of `channels` sums.
@@ -105,6 +138,10 @@ impl Op {
                 | Op::Clamp(_)
                 | Op::Requantize(_)
                 | Op::FlipSign(_)
+                | Op::Add16(_)
+                | Op::Mul16(_)
+                | Op::Rescale16(Rescale16 { to: DType::I16, .. })
+                | Op::Sigmoid16(_)
         )
     }
 }

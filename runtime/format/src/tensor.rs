@@ -34,7 +34,7 @@ pub enum DType {
     F32,
     /// Quantized, at the edges of a network.
     U8,
-    /// State of a recurrent operator.
+    /// Quantized activation with a zero point of 0; state of a recurrent operator.
     I16,
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn words(values: &[i16]) -> Vec<u8> {
+pub(super) fn words(values: &[i16]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 

@@ -5,18 +5,19 @@ use super::*;
 pub(crate) fn concat(d: &mut Draw<'_>) -> Case {
     let mut b = Builder::default();
     let mut y = dims(d, 1, 6, 4);
+    let dtype = d.pick(&[DType::I8, DType::I8, DType::I16]);
     let axis = d.range(0, y.len() as u32 - 1) as usize;
     let (mut ids, mut inputs, mut sum) = (Vec::new(), Vec::new(), 0);
     for _ in 0..d.range(1, 8) {
         let mut x = y.clone();
         x[axis] = d.range(1, 9);
         sum += x[axis];
-        let bytes = d.bytes(volume(&x));
-        if d.once_in(5) {
+        let bytes = d.bytes(volume(&x) * dtype.size());
+        if dtype == DType::I8 && d.once_in(5) {
             ids.push(b.constant("c", &bytes, &x, quant(0.1, 0)));
             inputs.push(None);
         } else {
-            ids.push(b.input("x", DType::I8, &x, quant(0.1, 0)));
+            ids.push(b.input("x", dtype, &x, quant(0.1, 0)));
             inputs.push(Some(bytes));
         }
     }
@@ -24,7 +25,7 @@ pub(crate) fn concat(d: &mut Draw<'_>) -> Case {
         b.input("unused", DType::I8, &[1], quant(1.0, 0));
     }
     y[axis] = sum;
-    let output = b.step(Op::Concat(Concat { axis: axis as u8 }), &ids, (DType::I8, &y, quant(0.1, 0)), 0);
+    let output = b.step(Op::Concat(Concat { axis: axis as u8 }), &ids, (dtype, &y, quant(0.1, 0)), 0);
     b.output(output);
     Case::new(b, inputs)
 }
@@ -37,8 +38,9 @@ pub(crate) fn pad(d: &mut Draw<'_>) -> Case {
         *before = d.pick(&[0, 0, 1, 2]) as u16;
         y.push(n + u32::from(*before) + d.pick(&[0, 0, 1, 2]));
     }
-    let value = d.any() as i8;
-    unary(d, Builder::default(), Op::Pad(Pad { before, value }), &x, &y, quant(0.1, 0))
+    let dtype = d.pick(&[DType::I8, DType::I8, DType::I16]);
+    let value = if dtype == DType::I8 { d.any() as i8 } else { 0 };
+    moved(d, Builder::default(), Op::Pad(Pad { before, value }), dtype, &x, &y)
 }
 
 pub(crate) fn reshape(d: &mut Draw<'_>) -> Case {

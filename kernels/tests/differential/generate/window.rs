@@ -26,27 +26,27 @@ impl Axis {
     }
 }
 
-struct Window {
+pub(super) struct Window {
     h: Axis,
     w: Axis,
     images: u32,
 }
 
 impl Window {
-    fn draw(d: &mut Draw<'_>, dilated: bool, kernels: u32) -> Self {
+    pub(super) fn draw(d: &mut Draw<'_>, dilated: bool, kernels: u32) -> Self {
         let (h, w) = (Axis::draw(d, dilated, kernels), Axis::draw(d, dilated, kernels));
         Self { h, w, images: d.pick(&[1, 1, 2]) }
     }
 
-    fn stride(&self) -> Stride {
+    pub(super) fn stride(&self) -> Stride {
         Stride { h: self.h.stride as u8, w: self.w.stride as u8 }
     }
 
-    fn dilation(&self) -> Stride {
+    pub(super) fn dilation(&self) -> Stride {
         Stride { h: self.h.dilation as u8, w: self.w.dilation as u8 }
     }
 
-    fn pads(&self) -> Pads {
+    pub(super) fn pads(&self) -> Pads {
         Pads {
             top: self.h.pads.0 as u16,
             left: self.w.pads.0 as u16,
@@ -55,19 +55,19 @@ impl Window {
         }
     }
 
-    fn kernel(&self) -> (u16, u16) {
+    pub(super) fn kernel(&self) -> (u16, u16) {
         (self.h.kernel as u16, self.w.kernel as u16)
     }
 
-    fn taps(&self) -> u32 {
+    pub(super) fn taps(&self) -> u32 {
         self.h.kernel * self.w.kernel
     }
 
-    fn x(&self, channels: u32) -> [u32; 4] {
+    pub(super) fn x(&self, channels: u32) -> [u32; 4] {
         [self.images, self.h.input, self.w.input, channels]
     }
 
-    fn y(&self, channels: u32) -> [u32; 4] {
+    pub(super) fn y(&self, channels: u32) -> [u32; 4] {
         [self.images, self.h.output, self.w.output, channels]
     }
 }

@@ -53,6 +53,9 @@ fn work(model: &Model<'_>) -> u64 {
             Op::MaxPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
             Op::AvgPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
             Op::SumPool2d(p) => u64::from(p.kh) * u64::from(p.kw),
+            Op::MaxPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
+            Op::AvgPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
+            Op::SumPool2d16(p) => u64::from(p.kh) * u64::from(p.kw),
             _ => 1,
         };
         let inputs: u64 = step.inputs.iter().map(elements).sum();

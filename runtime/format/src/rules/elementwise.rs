@@ -10,17 +10,22 @@ use crate::ops::{
 use crate::tensor::{DType, TensorInfo};
 
 /// The output has the input's shape.
-fn same(x: &TensorInfo, y: &TensorInfo) -> Check {
+pub(super) fn same(x: &TensorInfo, y: &TensorInfo) -> Check {
     require(x.shape == y.shape, Reason::Shape)
 }
 
-/// Two inputs of the output's rank, at most four, each of whose dimensions is the output's or 1.
 fn broadcast(io: &Operands<'_>) -> Check {
-    let (_, y) = io.int8()?;
+    repeats(io, DType::I8)
+}
+
+/// Two inputs of the output's type and rank, at most four, each of whose dimensions is the output's or 1.
+pub(super) fn repeats(io: &Operands<'_>, dtype: DType) -> Check {
+    let y = io.y;
+    require(y.dtype == dtype, Reason::DType)?;
     require(y.shape.rank() <= 4, Reason::Shape)?;
     for i in 0..2 {
         let x = io.x(i)?;
-        require(x.dtype == DType::I8, Reason::DType)?;
+        require(x.dtype == dtype, Reason::DType)?;
         let fits = x.shape.dims().iter().zip(y.shape.dims()).all(|(&x, &y)| x == y || x == 1);
         require(fits && x.shape.rank() == y.shape.rank(), Reason::Shape)?;
     }

@@ -9,11 +9,11 @@ impl Concat {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
         let axis = usize::from(self.axis);
         let y = io.y.shape;
-        require(axis < y.rank() && io.y.dtype == DType::I8, Reason::Parameter)?;
+        require(axis < y.rank() && matches!(io.y.dtype, DType::I8 | DType::I16), Reason::Parameter)?;
         let mut sum = 0u32;
         for i in 0..io.inputs.len() {
             let x = io.x(i)?;
-            require(x.dtype == DType::I8, Reason::DType)?;
+            require(x.dtype == io.y.dtype, Reason::DType)?;
             require(x.shape.rank() == y.rank(), Reason::Shape)?;
             let mut pairs = x.shape.dims().iter().zip(y.dims()).enumerate();
             require(pairs.all(|(d, (x, y))| d == axis || x == y), Reason::Shape)?;
@@ -25,7 +25,10 @@ impl Concat {
 
 impl Pad {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
-        let (x, y) = io.int8()?;
+        let (x, y) = (io.x(0)?, io.y);
+        // Each byte of the border is the value.
+        let alike = x.dtype == DType::I8 || x.dtype == DType::I16 && self.value == 0;
+        require(x.dtype == y.dtype && alike, Reason::DType)?;
         require(x.shape.rank() == y.shape.rank(), Reason::Shape)?;
         let (used, unused) = self.before.split_at(x.shape.rank());
         require(unused.iter().all(|&b| b == 0), Reason::Parameter)?;

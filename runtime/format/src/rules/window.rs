@@ -10,10 +10,14 @@ use crate::ops::{
 use crate::tensor::TensorInfo;
 
 /// A sliding window as an operator gives it: kernel, stride, dilation, padding.
-type Window = ([u16; 2], Stride, Stride, Pads);
+pub(super) type Window = ([u16; 2], Stride, Stride, Pads);
 
 /// Proves that each position of a window is what the output's shape says; gives both shapes as `[n, h, w, c]`.
-fn slide((kernel, s, d, p): Window, x: &TensorInfo, y: &TensorInfo) -> Result<[[usize; 4]; 2], Reason> {
+pub(super) fn slide(
+    (kernel, s, d, p): Window,
+    x: &TensorInfo,
+    y: &TensorInfo,
+) -> Result<[[usize; 4]; 2], Reason> {
     require(x.shape.rank() == 4 && y.shape.rank() == 4, Reason::Shape)?;
     let x = x.shape.nhwc().ok_or(Reason::Shape)?;
     let y = y.shape.nhwc().ok_or(Reason::Shape)?;

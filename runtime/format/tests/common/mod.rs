@@ -11,6 +11,7 @@ pub(crate) mod recurrent;
 pub(crate) mod streams;
 pub(crate) mod unsigned;
 pub(crate) mod walk;
+pub(crate) mod words;
 pub(crate) mod zoo;
 
 use mote_format::{AlignedBytes, ModelWriter, StepSpec};
@@ -20,13 +21,14 @@ type Named = (&'static str, fn() -> ModelWriter);
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [Named; 6] = [
+pub(crate) const MODELS: [Named; 7] = [
     ("v1", || zoo::zoo().place()),
     ("v1-uint8", || unsigned::unsigned().place()),
     ("v1-annex", || annex::annex().place()),
     ("v1-states", || streams::streams().place()),
     ("v1-recurrent", || recurrent::recurrent().place()),
     ("v1-regions", lockstep::in_regions),
+    ("v1-int16", || words::words().place()),
 ];
 
 /// The steps of all of them.
