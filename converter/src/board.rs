@@ -222,6 +222,9 @@ fn heaviest(model: &Model<'_>) -> (String, usize) {
         Op::Conv2d(p) => p.weights.len,
         Op::DepthwiseConv2d(p) => p.weights.len,
         Op::FullyConnected(p) => p.weights.len,
+        Op::Conv2d16(p) => p.weights.len,
+        Op::DepthwiseConv2d16(p) => p.weights.len,
+        Op::FullyConnected16(p) => p.weights.len,
         _ => 0,
     };
     let layers = format.steps().map(|s| (s.output, bytes(&s.op) as usize));

@@ -25,6 +25,7 @@ mod table;
 mod transpose_conv;
 mod unsigned;
 mod window;
+mod words;
 
 use crate::error::Result;
 use crate::program::Program;
@@ -53,6 +54,11 @@ pub fn supported() -> Vec<[&'static str; 3]> {
 /// The operators that can be imported on uint8 values too, in alphabetical order.
 pub fn unsigned() -> impl Iterator<Item = &'static str> {
     unsigned::OPERATORS.iter().filter_map(|code| code.variant_name())
+}
+
+/// The operators that can be imported on int16 values too, in alphabetical order: name, rounding, limits.
+pub fn words() -> impl Iterator<Item = [&'static str; 3]> {
+    words::operators()
 }
 
 /// The operators that float networks can have, in alphabetical order.

@@ -36,6 +36,14 @@ fn the_list_of_operators_on_uint8_is_up_to_date() {
 }
 
 #[test]
+fn the_table_of_operators_on_int16_is_up_to_date() {
+    let row = |[name, rounding, note]: [&str; 3]| format!("| {name} | {rounding} | {note} |\n");
+    let rows: String = tflite::words().map(row).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tflite.md");
+    readme::section(&file, "int16", &format!("\n| operator | rounding | limits |\n|---|---|---|\n{rows}\n"));
+}
+
+#[test]
 fn the_table_of_quantized_onnx_operators_is_up_to_date() {
     let row = |[name, float, note]: [&str; 3]| format!("| {name} | {float} | {note} |\n");
     let rows: String = import::supported_quantized().into_iter().map(row).collect();

@@ -10,8 +10,9 @@ use mote_format::{FullyConnected, FullyConnectedAsymmetric, Op as Kernel, Roundi
 use mote_kernels::quant::scale_of;
 use tract_tflite::tflite::FullyConnectedOptionsWeightsFormat;
 
-/// The input is a matrix of as many columns as the weights have, whatever its shape.
-pub(super) fn fully_connected<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+/// Rows of the input, inputs and outputs of a dense layer. The input is a matrix of as many columns as the weights have,
+/// whatever its shape.
+pub(super) fn matrix(l: &Lowering<'_>, node: &Node<'_>) -> Result<(usize, usize, usize)> {
     let options = l.options(node, node.options.builtin_options_as_fully_connected_options())?;
     if options.weights_format() != FullyConnectedOptionsWeightsFormat::DEFAULT {
         return Err(l.refuse(node, "its weights are shuffled for one instruction set"));
@@ -29,8 +30,14 @@ pub(super) fn fully_connected<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Resu
     if !fits {
         return Err(l.refuse(node, format!("its output is {:?} for {rows} x {outputs}", y.dims)));
     }
+    Ok((rows, inputs, outputs))
+}
+
+pub(super) fn fully_connected<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (rows, inputs, outputs) = matrix(l, node)?;
+    let options = l.options(node, node.options.builtin_options_as_fully_connected_options())?;
     let layer = layer(l, node, (0, outputs), options.fused_activation_function())?;
-    let input = if x.dims.last() == Some(&inputs) {
+    let input = if l.input(node, 0)?.dims.last() == Some(&inputs) {
         l.operand(node, 0)?.0
     } else {
         l.place(node, 0, &[rows, inputs])?

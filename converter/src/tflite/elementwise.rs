@@ -144,7 +144,7 @@ pub(super) fn mul<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
 }
 
 /// Two operands with as many dimensions as the output.
-fn pair(l: &mut Lowering<'_>, node: &Node<'_>) -> Result<((Operand, Quant), (Operand, Quant))> {
+pub(super) fn pair(l: &mut Lowering<'_>, node: &Node<'_>) -> Result<((Operand, Quant), (Operand, Quant))> {
     let y = &l.output(node)?.dims;
     let both = [l.input(node, 0)?, l.input(node, 1)?];
     let rank = both.map(|t| t.dims.len()).into_iter().max().unwrap_or(0);

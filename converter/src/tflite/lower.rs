@@ -2,13 +2,13 @@
 
 use super::dilation::Folds;
 use super::file::{File, Node, Tensor};
-use super::{operators, state, unsigned};
+use super::{operators, state, unsigned, words};
 use crate::error::{Error, Result};
 use crate::ir::short_name;
 use crate::program::{self, Operand, Program, Step};
 use crate::quantize::weights::i8s;
 use mote_format::{DType, Lut, Op as Kernel, Quant, Reshape, Shape};
-use mote_kernels::quant::quantize;
+use mote_kernels::quant::{quantize, quantize16};
 use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 
 /// Lowers a whole file.
@@ -18,9 +18,10 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
         |node| operators::find(node).is_none().then(|| operators::reason(node)),
         &operators::names(),
     )?;
-    if file.tensors.iter().all(|t| unsigned::offset(t.kind).is_none() || t.data.is_some()) {
-        return Err(Error::new("the model is not quantized to 8 bits")
-            .cause("none of the values that it computes is int8 or uint8")
+    let quantized = |t: &Tensor<'_>| unsigned::offset(t.kind).is_some() || t.kind == TensorType::INT16;
+    if !file.tensors.iter().any(|t| quantized(t) && t.data.is_none()) {
+        return Err(Error::new("the model is not quantized")
+            .cause("none of the values that it computes is int8, uint8 or int16")
             .remedy("quantize it to int8, or export the float network as ONNX for mote to quantize"));
     }
     let places = vec![None; file.tensors.len()];
@@ -37,7 +38,12 @@ pub(super) fn lower(file: &File<'_>) -> Result<Program> {
     let mut refusals = Vec::new();
     for node in &file.nodes {
         let (Some(row), Some(node)) = (operators::find(node), lowering.folds.replace(node)) else { continue };
-        if let Err(refusal) = lowering.in_8_bits(&node).and_then(|()| (row.lower)(&mut lowering, &node)) {
+        let lower = if words::applies(file, &node) {
+            words::lowering(&lowering, &node)
+        } else {
+            lowering.in_8_bits(&node).map(|()| row.lower)
+        };
+        if let Err(refusal) = lower.and_then(|lower| lower(&mut lowering, &node)) {
             refusals.push(refusal);
             // Whatever reads this is looked at as well; no program comes of it.
             node.outputs.iter().for_each(|&t| lowering.places[t] = Some(0));
@@ -183,6 +189,16 @@ impl<'a> Lowering<'a> {
             let quant = self.quant(node, tensor)?;
             return Ok(self.program.constant(&tensor.name, dims, quant, &values));
         }
+        if let Some(bytes) = tensor.data.filter(|_| tensor.kind == TensorType::INT16) {
+            let (quant, dims) = (self.quant(node, tensor)?, wide.dims().to_vec());
+            return Ok(Operand::Constant(self.program.constant_bytes(
+                &tensor.name,
+                DType::I16,
+                dims,
+                quant,
+                bytes,
+            )));
+        }
         let place = self.places[id]
             .ok_or_else(|| self.refuse(node, format!("its input \"{}\" is constant", tensor.name)))?;
         if dims == tensor.dims {
@@ -255,11 +271,20 @@ impl<'a> Lowering<'a> {
         self.push_between(node, Kernel::Lut(Lut { table }), input, Quant { zero: -1 - quant.zero, ..quant })
     }
 
-    /// Gives what a step between others wrote the type and scale of int8 values.
-    pub(super) fn requantized(&mut self, operand: Operand, quant: Quant) {
+    /// Gives what a step between others wrote the type of input `i`, and a scale.
+    pub(super) fn requantized(
+        &mut self,
+        node: &Node<'_>,
+        i: usize,
+        operand: Operand,
+        quant: Quant,
+    ) -> Result<()> {
+        let wide = self.input(node, i)?.kind == TensorType::INT16;
         if let Operand::Arena(t) = operand {
-            (self.program.tensors[t].quant, self.program.tensors[t].dtype) = (quant, DType::I8);
+            let dtype = if wide { DType::I16 } else { DType::I8 };
+            (self.program.tensors[t].quant, self.program.tensors[t].dtype) = (quant, dtype);
         }
+        Ok(())
     }
 
     /// Appends a step that writes a tensor between others, under a name of its own.
@@ -284,13 +309,13 @@ impl<'a> Lowering<'a> {
         let tensor = &self.file.tensors[t];
         let (dtype, quant) = match tensor.kind {
             TensorType::INT8 | TensorType::UINT8 => (DType::I8, quant(tensor)?),
-            TensorType::INT16 if tensor.variable => (DType::I16, quant16(tensor)?),
+            TensorType::INT16 => (DType::I16, quant(tensor)?),
             TensorType::FLOAT32 => (DType::F32, Quant { scale: 1.0, zero: 0 }),
             // Indices; those of a model that fits fit 32 bits.
             TensorType::INT32 | TensorType::INT64 => (DType::I32, Quant { scale: 1.0, zero: 0 }),
             kind => {
                 return Err(format!(
-                    "\"{}\" is {}; activations are int8 or uint8",
+                    "\"{}\" is {}; activations are int8, uint8 or int16",
                     tensor.name,
                     kind_name(kind)
                 ));
@@ -319,7 +344,7 @@ impl<'a> Lowering<'a> {
             let cause = format!("it makes {} of {}", kind_name(y.kind), kind_name(x.kind));
             return Err(self.refuse(node, cause));
         }
-        if unsigned::offset(x.kind).is_some() {
+        if unsigned::offset(x.kind).is_some() || x.kind == TensorType::INT16 {
             self.one_scale(node, x, y)?;
         }
         Ok(())
@@ -346,8 +371,25 @@ impl<'a> Lowering<'a> {
         y: Quant,
         activation: ActivationFunctionType,
     ) -> Result<(i8, i8)> {
-        let (low, high) = match activation {
-            ActivationFunctionType::NONE => return Ok((-128, 127)),
+        let (low, high) = self.clamp(node, activation)?;
+        Ok((quantize(low, y), quantize(high, y)))
+    }
+
+    /// The same for int16.
+    pub(super) fn bounds16(
+        &self,
+        node: &Node<'_>,
+        y: Quant,
+        activation: ActivationFunctionType,
+    ) -> Result<(i16, i16)> {
+        let (low, high) = self.clamp(node, activation)?;
+        Ok((quantize16(low, y), quantize16(high, y)))
+    }
+
+    /// Bounds that a fused activation sets.
+    fn clamp(&self, node: &Node<'_>, activation: ActivationFunctionType) -> Result<(f32, f32)> {
+        Ok(match activation {
+            ActivationFunctionType::NONE => (f32::NEG_INFINITY, f32::INFINITY),
             ActivationFunctionType::RELU => (0.0, f32::INFINITY),
             ActivationFunctionType::RELU6 => (0.0, 6.0),
             ActivationFunctionType::RELU_N1_TO_1 => (-1.0, 1.0),
@@ -355,8 +397,7 @@ impl<'a> Lowering<'a> {
                 let name = other.variant_name().unwrap_or("unknown");
                 return Err(self.refuse(node, format!("its fused activation is {name}")));
             }
-        };
-        Ok((quantize(low, y), quantize(high, y)))
+        })
     }
 
     /// A parameter in the width that the format has for it.
@@ -382,32 +423,23 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Scale and zero point of an int8 tensor, or of a uint8 one as int8; or why it has none.
+/// Scale and zero point of an int8 or int16 tensor, or of a uint8 one as int8; or why it has none.
 fn quant(tensor: &Tensor<'_>) -> Result<Quant, String> {
     let name = &tensor.name;
+    let wide = tensor.kind == TensorType::INT16;
     let offset = unsigned::offset(tensor.kind)
-        .ok_or_else(|| format!("\"{name}\" is {}, not int8 or uint8", kind_name(tensor.kind)))?;
+        .or(wide.then_some(0))
+        .ok_or_else(|| format!("\"{name}\" is {}, not int8, uint8 or int16", kind_name(tensor.kind)))?;
     let &[scale] = &tensor.scales[..] else {
         return Err(format!("\"{name}\" has {} scales where it needs one", tensor.scales.len()));
     };
     let stored = tensor.zeros.first().copied().unwrap_or(0);
     let zero = stored.checked_sub(offset).and_then(|zero| i8::try_from(zero).ok());
     match zero {
-        Some(zero) if scale.is_finite() && scale > 0.0 => Ok(Quant { scale, zero: zero.into() }),
-        _ => Err(format!("\"{name}\" has scale {scale} and zero point {stored}")),
-    }
-}
-
-/// Scale of an int16 tensor, whose zero point is 0; or why it has none.
-fn quant16(tensor: &Tensor<'_>) -> Result<Quant, String> {
-    match tensor.scales[..] {
-        [scale] if scale.is_finite() && scale > 0.0 && tensor.zeros.iter().all(|&z| z == 0) => {
-            Ok(Quant { scale, zero: 0 })
+        Some(zero) if scale.is_finite() && scale > 0.0 && (zero == 0 || !wide) => {
+            Ok(Quant { scale, zero: zero.into() })
         }
-        _ => Err(format!(
-            "\"{}\" has scales {:?} and zero points {:?}",
-            tensor.name, tensor.scales, tensor.zeros
-        )),
+        _ => Err(format!("\"{name}\" has scale {scale} and zero point {stored}")),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::program::Operand;
 use crate::walk::Walk;
 use mote_format::{
     ArgMax, L2Norm, MaxPool2d, Op as Kernel, Pads, Quant, Reshape, Rounding, Scale, Softmax, Stride,
-    SumPool2d, TopK,
+    SumPool2d, SumPool2d16, TopK,
 };
 use mote_kernels::quant::scale_of;
 use tract_tflite::tflite::{ActivationFunctionType, TensorType};
@@ -74,7 +74,7 @@ pub(super) fn min<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let [n, _, _, c] = over.image;
     let op = Kernel::MaxPool2d(MaxPool2d { kh, kw, stride, pads, min: -128, max: 127 });
     let whole = l.push_shaped(node, op, &[input], &[n, 1, 1, c])?;
-    l.requantized(whole, Quant { zero: -1 - y.zero, ..y });
+    l.requantized(node, 0, whole, Quant { zero: -1 - y.zero, ..y })?;
     let whole = l.push_mirror(node, whole)?;
     l.push(node, Kernel::Reshape(Reshape {}), &[whole])
 }
@@ -128,7 +128,7 @@ impl Reduced {
         let op = way.op().ok_or_else(|| l.refuse(node, "it moves along more than six dimensions"))?;
         let (input, quant) = l.operand(node, 0)?;
         let turned = l.push_shaped(node, op, &[input], &self.image)?;
-        l.requantized(turned, quant);
+        l.requantized(node, 0, turned, quant)?;
         Ok(turned)
     }
 
@@ -139,6 +139,10 @@ impl Reduced {
     fn sum<'a>(&self, l: &mut Lowering<'a>, node: &Node<'a>, scale: Scale) -> Result<()> {
         let input = self.operand(l, node)?;
         let (stride, pads, round, [kh, kw]) = (ONE, NO_PADS, Rounding::Double, self.kernel(l, node)?);
+        if l.output(node)?.kind == TensorType::INT16 {
+            let op = SumPool2d16 { kh, kw, stride, pads, scale, min: i16::MIN, max: i16::MAX };
+            return self.pool(l, node, input, Kernel::SumPool2d16(op));
+        }
         let op = SumPool2d { kh, kw, stride, pads, scale, round, min: -128, max: 127 };
         self.pool(l, node, input, Kernel::SumPool2d(op))
     }
@@ -189,7 +193,7 @@ fn along<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<Operand> {
     let op = op.ok_or_else(|| l.refuse(node, "it moves along more than six dimensions"))?;
     dims.push(length);
     let turned = l.push_shaped(node, op, &[input], &dims)?;
-    l.requantized(turned, quant);
+    l.requantized(node, 0, turned, quant)?;
     Ok(turned)
 }
 

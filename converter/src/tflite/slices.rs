@@ -16,7 +16,12 @@ struct Part {
 }
 
 /// Appends the step that takes a way through input `i` to output `k`; both have one scale, or none.
-fn take<'a>(l: &mut Lowering<'a>, node: &Node<'a>, (i, k): (usize, usize), way: &Walk) -> Result<()> {
+pub(super) fn take<'a>(
+    l: &mut Lowering<'a>,
+    node: &Node<'a>,
+    (i, k): (usize, usize),
+    way: &Walk,
+) -> Result<()> {
     let (x, y) = (l.input(node, i)?, l.output_at(node, k)?);
     l.same_values(node, x, y)?;
     let input = l.place(node, i, &x.dims)?;

@@ -20,11 +20,19 @@ struct Window {
 }
 
 /// A window in the format's widths.
-struct Narrow {
-    kernel: [u16; 2],
-    stride: Stride,
-    dilation: Stride,
-    pads: Pads,
+pub(super) struct Narrow {
+    pub(super) kernel: [u16; 2],
+    pub(super) stride: Stride,
+    pub(super) dilation: Stride,
+    pub(super) pads: Pads,
+}
+
+/// A convolution but for its integers: its window, how many outputs and groups it has, its activation.
+pub(super) struct Convolution {
+    pub(super) window: Narrow,
+    pub(super) outputs: usize,
+    pub(super) groups: u16,
+    pub(super) activation: ActivationFunctionType,
 }
 
 /// Constants of a layer beside its weights.
@@ -40,7 +48,8 @@ pub(super) struct Layer {
     pub(super) bounds: (i8, i8),
 }
 
-pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+/// What is said of a convolution, and that it fits.
+pub(super) fn convolution(l: &Lowering<'_>, node: &Node<'_>) -> Result<Convolution> {
     let options = l.options(node, node.options.builtin_options_as_conv_2_doptions())?;
     let (x, w) = (image(l, node)?, l.input(node, 1)?);
     let &[outputs, kh, kw, channels] = &w.dims[..] else {
@@ -57,11 +66,17 @@ pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         stride: [options.stride_h(), options.stride_w()],
         dilation: [options.dilation_h_factor(), options.dilation_w_factor()],
     };
-    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window.narrow(l, node, x, outputs)?;
+    let window = window.narrow(l, node, x, outputs)?;
     if !outputs.is_multiple_of(usize::from(groups)) {
         return Err(l.refuse(node, format!("{outputs} outputs cannot be split into {groups} groups")));
     }
-    let layer = layer(l, node, (0, outputs), options.fused_activation_function())?;
+    Ok(Convolution { window, outputs, groups, activation: options.fused_activation_function() })
+}
+
+pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let Convolution { window, outputs, groups, activation } = convolution(l, node)?;
+    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window;
+    let layer = layer(l, node, (0, outputs), activation)?;
     let (input, _) = l.operand(node, 0)?;
     let weights = i8s(&mut l.program.writer, &layer.weights);
     let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
@@ -74,7 +89,8 @@ pub(super) fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     l.push(node, op, &[input])
 }
 
-pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+/// What is said of a depthwise convolution, and that it fits.
+pub(super) fn depthwise_convolution(l: &Lowering<'_>, node: &Node<'_>) -> Result<Convolution> {
     let options = l.options(node, node.options.builtin_options_as_depthwise_conv_2_doptions())?;
     let (x, w) = (image(l, node)?, l.input(node, 1)?);
     let &[1, kh, kw, outputs] = &w.dims[..] else {
@@ -89,8 +105,14 @@ pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()>
         stride: [options.stride_h(), options.stride_w()],
         dilation: [options.dilation_h_factor(), options.dilation_w_factor()],
     };
-    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window.narrow(l, node, x, outputs)?;
-    let layer = layer(l, node, (3, outputs), options.fused_activation_function())?;
+    let window = window.narrow(l, node, x, outputs)?;
+    Ok(Convolution { window, outputs, groups: 1, activation: options.fused_activation_function() })
+}
+
+pub(super) fn depthwise<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let Convolution { window, outputs, activation, .. } = depthwise_convolution(l, node)?;
+    let Narrow { kernel: [kh, kw], stride, dilation, pads } = window;
+    let layer = layer(l, node, (3, outputs), activation)?;
     let (input, _) = l.operand(node, 0)?;
     let weights = i8s(&mut l.program.writer, &layer.weights);
     let scales: Vec<Scale> = layer.multipliers.iter().map(|&m| scale_of(m)).collect();
@@ -149,7 +171,7 @@ pub(super) fn layer(
 }
 
 /// Weights as int8 with a zero point, which is 0 for int8, and for uint8 where int8 can hold the weights less theirs.
-fn weights(l: &Lowering<'_>, node: &Node<'_>, w: &Tensor<'_>) -> Result<(Vec<i8>, i8)> {
+pub(super) fn weights(l: &Lowering<'_>, node: &Node<'_>, w: &Tensor<'_>) -> Result<(Vec<i8>, i8)> {
     let weights = w
         .i8s()
         .filter(|w| !w.is_empty())
@@ -165,7 +187,7 @@ fn weights(l: &Lowering<'_>, node: &Node<'_>, w: &Tensor<'_>) -> Result<(Vec<i8>
 }
 
 /// One scale, or one an output channel.
-fn weight_scales<'w>(
+pub(super) fn weight_scales<'w>(
     l: &Lowering<'_>,
     node: &Node<'_>,
     w: &'w Tensor<'_>,
@@ -186,7 +208,7 @@ fn weight_scales<'w>(
 }
 
 /// The bias, a value an output; zeros where there is none.
-fn bias(l: &Lowering<'_>, node: &Node<'_>, outputs: usize) -> Result<Vec<i64>> {
+pub(super) fn bias(l: &Lowering<'_>, node: &Node<'_>, outputs: usize) -> Result<Vec<i64>> {
     let Some(bias) = l.optional(node, 2) else { return Ok(vec![0; outputs]) };
     let values = l.integers(node, 2)?;
     if values.len() != outputs || bias.zeros.iter().any(|&z| z != 0) {
@@ -208,7 +230,8 @@ pub(super) fn store(
 }
 
 pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
+    let (Narrow { kernel: [kh, kw], stride, pads, .. }, y, activation) = pool(l, node)?;
+    let (min, max) = l.bounds(node, y, activation)?;
     let (input, _) = l.operand(node, 0)?;
     // Halves go away from what 0 was in the file.
     let origin = if l.input(node, 0)?.kind == TensorType::UINT8 { -128 } else { 0 };
@@ -216,14 +239,16 @@ pub(super) fn average_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<
 }
 
 pub(super) fn max_pool<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    let (Narrow { kernel: [kh, kw], stride, pads, .. }, (min, max)) = pool(l, node)?;
+    let (Narrow { kernel: [kh, kw], stride, pads, .. }, y, activation) = pool(l, node)?;
+    let (min, max) = l.bounds(node, y, activation)?;
     let (input, _) = l.operand(node, 0)?;
     l.push(node, Kernel::MaxPool2d(MaxPool2d { kh, kw, stride, pads, min, max }), &[input])
 }
 
-fn pool(l: &Lowering<'_>, node: &Node<'_>) -> Result<(Narrow, (i8, i8))> {
+/// The window of a pool, its scale and its activation.
+pub(super) fn pool(l: &Lowering<'_>, node: &Node<'_>) -> Result<(Narrow, Quant, ActivationFunctionType)> {
     let options = l.options(node, node.options.builtin_options_as_pool_2_doptions())?;
-    let (x, y): (_, Quant) = (image(l, node)?, l.keeps_scale(node, 0)?);
+    let (x, y) = (image(l, node)?, l.keeps_scale(node, 0)?);
     let positive = |n: i32| usize::try_from(n).unwrap_or(0);
     let window = Window {
         padding: options.padding(),
@@ -231,8 +256,7 @@ fn pool(l: &Lowering<'_>, node: &Node<'_>) -> Result<(Narrow, (i8, i8))> {
         stride: [options.stride_h(), options.stride_w()],
         dilation: [1, 1],
     };
-    let bounds = l.bounds(node, y, options.fused_activation_function())?;
-    Ok((window.narrow(l, node, x, x[3])?, bounds))
+    Ok((window.narrow(l, node, x, x[3])?, y, options.fused_activation_function()))
 }
 
 /// The dimensions of an image: batch, rows, columns, channels.

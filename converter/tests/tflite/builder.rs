@@ -119,6 +119,18 @@ impl Model {
         self.add(TensorType::INT8, dims, (&[scale], &[zero], 0), bytes)
     }
 
+    /// A computed int16 tensor.
+    pub(crate) fn wide(&mut self, dims: &[i32], scale: f32) -> i32 {
+        self.add(TensorType::INT16, dims, (&[scale], &[0], 0), Vec::new())
+    }
+
+    /// A bias of 64 bits.
+    pub(crate) fn bias64(&mut self, values: &[i64], scales: &[f32]) -> i32 {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let zeros = vec![0; scales.len()];
+        self.add(TensorType::INT64, &[values.len() as i32], (scales, &zeros, 0), bytes)
+    }
+
     /// A constant of 16-bit integers.
     pub(crate) fn words(&mut self, dims: &[i32], scale: f32, values: &[i16]) -> i32 {
         let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -247,6 +259,17 @@ impl Model {
         let by_channel = model.values.iter().any(|v| v.scales.len() > 1);
         let inputs = self.inputs.iter().all(|&t| self.values[t as usize].kind == TensorType::INT8);
         (!by_channel && inputs).then_some(model)
+    }
+
+    /// The model with every int8 tensor as int16, with zero points of 0; `None` where one is constant.
+    pub(crate) fn widened(&self) -> Option<Model> {
+        let mut model = self.clone();
+        for value in model.values.iter_mut().filter(|v| v.kind == TensorType::INT8) {
+            value.kind = TensorType::INT16;
+            value.zeros = vec![0];
+        }
+        let constant = |v: &Value| v.kind == TensorType::INT8 && !v.data.is_empty();
+        (!self.values.iter().any(constant)).then_some(model)
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {

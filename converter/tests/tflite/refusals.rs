@@ -85,10 +85,10 @@ fn refused_operators_are_all_listed() {
 #[test]
 fn other_types_and_missing_scales() {
     let mut m = Model::default();
-    let (x, y) = (m.other(TensorType::INT16, &[1, 4]), m.value(&[1, 4], (0.1, 0)));
+    let (x, y) = (m.other(TensorType::BOOL, &[1, 4]), m.value(&[1, 4], (0.1, 0)));
     m.take(x);
     m.op(B::RELU, &[x], y, None).output(y);
-    says(&m.bytes(), &["input \"t0\"", "int16"]);
+    says(&m.bytes(), &["input \"t0\"", "bool"]);
     for scale in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         let mut m = Model::default();
         let (x, y) = (m.input(&[1, 4], (scale, 0)), m.value(&[1, 4], (0.1, 0)));

@@ -37,7 +37,7 @@ pub(crate) fn twin(case: &Case) -> Option<Case> {
         oracle(&x).iter().map(|y| y ^ flip).collect()
     };
     let name = Box::leak(format!("{} of uint8", case.name).into_boxed_str());
-    Some(Case { name, bytes, oracle: Rc::new(oracle), slack: case.slack, twin: None })
+    Some(Case { name, bytes, oracle: Rc::new(oracle), slack: case.slack, twin: None, wide: None })
 }
 
 pub(crate) fn cases() -> Vec<Case> {
