@@ -5,6 +5,8 @@
 
 pub mod scalar;
 
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+pub(crate) mod aarch64;
 #[cfg(mote_arm_dsp)]
 pub mod arm_dsp;
 #[cfg(target_arch = "x86_64")]

@@ -31,24 +31,15 @@ enum Kind {
     Add(add::AddLayer),
 }
 
-/// The families of this build, slowest first, with the names of their instruction sets.
+/// The family of this name, when this machine has it.
 fn engine(isa: &str) -> Option<&'static dyn Engine> {
     #[cfg(target_arch = "x86_64")]
-    {
-        use crate::isa::x86;
-        let all = [
-            x86::avx2::Family::detect,
-            x86::avx_vnni::Family::detect,
-            x86::avx512_vnni_256::Family::detect,
-            x86::avx512_vnni::Family::detect,
-        ];
-        return all.iter().filter_map(|detect| detect()).find(|engine| engine.name() == isa);
-    }
-    #[allow(unreachable_code)]
-    {
-        let _ = isa;
-        None
-    }
+    let mut present = crate::isa::x86::present();
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    let mut present = crate::isa::aarch64::present();
+    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
+    let mut present = core::iter::empty::<&'static dyn Engine>();
+    present.find(|engine| engine.name() == isa)
 }
 
 impl Packed {

@@ -89,6 +89,24 @@ beyond_avx2! {
     avx512_vnni crate::isa::x86::avx512_vnni::Family;
 }
 
+/// Families of AArch64: they differ in their packed layers, and have the plain loops besides, which the compiler makes
+/// NEON of.
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+macro_rules! aarch64 {
+    ($($module:ident $name:literal;)*) => {$(
+        mod $module {
+            pub(super) use super::scalar::*;
+            pub(super) const SET: super::Set =
+                super::Set { name: $name, present: || crate::isa::aarch64::present().any(|f| f.name() == $name) };
+        }
+    )*};
+}
+#[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+aarch64! {
+    neon "neon";
+    dotprod "dotprod";
+}
+
 #[cfg(mote_arm_dsp)]
 for_each_op!(set {
     // SAFETY: the build script has seen that the target has the extension.
@@ -127,6 +145,10 @@ macro_rules! columns {
             avx512_vnni_256::$($item)*,
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             avx512_vnni::$($item)*,
+            #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+            neon::$($item)*,
+            #[cfg(all(feature = "std", target_arch = "aarch64", target_endian = "little"))]
+            dotprod::$($item)*,
         ]
     };
 }

@@ -35,8 +35,8 @@ fn sets() -> Vec<(String, Vec<String>)> {
     let mut sets = Vec::new();
     for file in fs::read_dir(crate_file("src/isa")).expect("the folder is there") {
         let path = file.expect("readable").path();
-        // A set's folder holds the inner loops of its file; `x86` is about packed layers.
-        if path.is_dir() || path.ends_with("x86.rs") {
+        // A set's folder holds the inner loops of its file; `x86` and `aarch64` are about packed layers.
+        if path.is_dir() || path.ends_with("x86.rs") || path.ends_with("aarch64.rs") {
             continue;
         }
         let stem = path.file_stem().and_then(|s| s.to_str()).expect("a name").to_string();
@@ -69,9 +69,10 @@ fn used(module: &str, all: &[String]) -> Vec<String> {
 
 /// The families of instructions that layers are packed for.
 fn families() -> Vec<String> {
-    let text = source("src/isa/x86.rs");
-    let names = text.split("family!(").skip(1).filter_map(|call| call.split('"').nth(1));
-    names.map(str::to_string).collect()
+    let (x86, aarch64) = (source("src/isa/x86.rs"), source("src/isa/aarch64.rs"));
+    let calls = x86.split("family!(").chain(aarch64.split("Family = Family {"));
+    let names = calls.filter(|call| call.trim_start().starts_with(['"', 'n']));
+    names.filter_map(|call| call.split('"').nth(1)).map(str::to_string).collect()
 }
 
 #[test]

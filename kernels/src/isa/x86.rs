@@ -15,6 +15,17 @@ mod finish;
 mod v256;
 mod v512;
 
+/// The families that this machine has, slowest first.
+pub(crate) fn present() -> impl Iterator<Item = &'static dyn crate::packed::engine::Engine> {
+    let all = [
+        avx2::Family::detect,
+        avx_vnni::Family::detect,
+        avx512_vnni_256::Family::detect,
+        avx512_vnni::Family::detect,
+    ];
+    all.into_iter().filter_map(|detect| detect())
+}
+
 /// AVX2: two values a word, as 16 bits.
 pub(crate) mod avx2 {
     use super::v256::*;

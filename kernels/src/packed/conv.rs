@@ -5,7 +5,7 @@ use mote_format::{Conv2d, FullyConnected, Pads, Stride};
 use std::vec::Vec;
 
 use super::channels::Constants;
-use super::engine::{Engine, Patches};
+use super::engine::{Engine, Patches, Weights};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
@@ -26,6 +26,8 @@ struct Block {
     vectors: usize,
     /// The first weight.
     start: usize,
+    /// What [`Engine::ways`] says of the weights.
+    ways: Vec<u8>,
 }
 
 /// A layer that is ready to run.
@@ -73,10 +75,10 @@ impl Conv {
         }
         let window = Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads);
         let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
-        let value = 4 / engine.values();
+        let value = engine.word() / engine.values();
         let line = image.width() * c * value;
         // The last word of a run may reach behind the last value.
-        let band = Band { value, line, slack: 4, rows: image.band(line, BAND) };
+        let band = Band { value, line, slack: engine.word(), rows: image.band(line, BAND) };
         let weights = io.i8s(p.weights);
         let len = (window.kernel[1] * c).div_ceil(engine.values());
         let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
@@ -101,12 +103,12 @@ impl Conv {
             let at = &self.at[..y.len() / self.outputs];
             let patches = Patches { bytes, at, runs, stride, len };
             // From the last block to the first, see `Out`.
-            for &Block { first, vectors, start } in self.blocks.iter().rev() {
+            for Block { first, vectors, start, ways } in self.blocks.iter().rev() {
                 let from = first * lanes;
                 let channels = (self.outputs - from).min(vectors * lanes);
                 let out = self.constants.out(from, channels, self.outputs);
-                let w = &self.weights.values::<i8>()[start..];
-                self.engine.products(&patches, w, vectors, &out, &mut y[from..]);
+                let w = Weights { values: &self.weights.values()[*start..], vectors: *vectors, ways };
+                self.engine.products(&patches, &w, &out, &mut y[from..]);
             }
         });
     }
@@ -131,8 +133,9 @@ fn pack(engine: &dyn Engine, w: &[i8], outputs: usize, runs: usize, len: usize) 
                 }
             }
         }
-        blocks.push(Block { first, vectors, start });
-        (first, start) = (first + vectors, start + runs * len * width * values);
+        let end = start + runs * len * width * values;
+        blocks.push(Block { first, vectors, start, ways: engine.ways(&all[start..end], vectors, len) });
+        (first, start) = (first + vectors, end);
     }
     (blocks, packed)
 }

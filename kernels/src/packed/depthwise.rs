@@ -1,5 +1,6 @@
 //! Depthwise convolutions over packed weights. For each row of outputs, the rows of the image under it are interleaved
-//! into words, which hold the values of one channel in neighbouring rows; a column of taps is then one product.
+//! into words, which hold the values of one channel in neighbouring rows; a column of taps is then one product. A family
+//! that multiplies one row at a time reads the image where it lies.
 
 use mote_format::DepthwiseConv2d;
 use std::vec::Vec;
@@ -22,15 +23,19 @@ pub(super) struct Depthwise {
     image: Image,
     band: Band,
     layout: Layout,
-    /// Where taps lie in the words, from a window's first.
+    /// Where taps lie, in bytes from a window's first.
     taps: Vec<usize>,
     weights: Lines,
+    /// What [`Engine::depthwise_way`] says of each block.
+    ways: Vec<u8>,
     constants: Constants,
 }
 
 /// How the words of a row of windows lie: for each group of rows that share words, and each phase, a run.
 #[derive(Clone, Copy)]
 struct Layout {
+    /// Whether windows are read from the rows of the image; there are no words then.
+    direct: bool,
     /// Channels, or neighbouring values, of a block.
     block: usize,
     /// Blocks until the channels come round again.
@@ -62,7 +67,8 @@ impl Layout {
         // The last block of a row of windows may reach over its end.
         let run = if flat { (columns * c).next_multiple_of(block) + block } else { columns * block };
         let blocks = if flat { blocks } else { c.div_ceil(block) };
-        Self { block, blocks, groups: kernel[0].div_ceil(engine.values()), flat, phases, columns, run }
+        let (direct, groups) = (engine.rows() == 1, kernel[0].div_ceil(engine.rows()));
+        Self { direct, block, blocks, groups, flat, phases, columns, run }
     }
 
     /// The channel in place `at` of the blocks.
@@ -72,13 +78,22 @@ impl Layout {
 
     /// Words of a row of windows.
     fn words(&self) -> usize {
-        self.groups * self.phases * self.run
+        if self.direct { 0 } else { self.groups * self.phases * self.run }
     }
 
-    /// Where column `x` of the image starts in its group.
-    fn column(&self, x: usize, channels: usize) -> usize {
-        let pixel = if self.flat { channels } else { self.block };
-        x % self.phases * self.run + x / self.phases * pixel
+    /// Bytes from one value of a run to the next.
+    fn value(&self) -> usize {
+        if self.direct { 1 } else { 4 }
+    }
+
+    /// Bytes from one column of a phase to the next.
+    fn pixel(&self, channels: usize) -> usize {
+        self.value() * if self.flat || self.direct { channels } else { self.block }
+    }
+
+    /// Bytes from one phase to the next.
+    fn phase(&self, channels: usize) -> usize {
+        if self.direct { self.columns * channels } else { 4 * self.run }
     }
 }
 
@@ -98,21 +113,28 @@ impl Depthwise {
         let layout = Layout::new(engine, &image);
         let line = layout.phases * layout.columns * c;
         // Interleaving reads whole blocks, and the words lie behind the rows.
-        let slack = layout.block + LINE + 4 * layout.words();
+        let free =
+            if layout.direct && layout.phases > 1 { line.next_multiple_of(4) } else { 4 * layout.words() };
+        let slack = layout.block + LINE + free;
         let band = Band { value: 1, line, slack, rows: image.band(line, BAND) };
         let (kw, dilation) = (window.kernel[1], window.dilation[1]);
-        let taps = (0..layout.groups).flat_map(|group| {
-            let start = group * layout.phases * layout.run;
-            (0..kw).map(move |kx| start + layout.column(kx * dilation, c))
-        });
+        let group = if layout.direct { window.dilation[0] * line } else { layout.phases * layout.phase(c) };
+        let (phase, pixel) = (layout.phase(c), layout.pixel(c));
+        let column = |x: usize| x % layout.phases * phase + x / layout.phases * pixel;
+        let taps = (0..layout.groups)
+            .flat_map(|g| (0..kw).map(move |kx| (g, kx * dilation)))
+            .map(|(g, x)| g * group + column(x));
         let weights = io.i8s(p.weights);
         let of = |channel: usize| weights[channel..].iter().step_by(c);
         let order = (0..layout.blocks * layout.block).map(|at| layout.channel(at, c));
         let channels = io.channels(p.bias, &p.requant);
         let constants = Constants::new(&channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))?;
-        let taps = taps.collect();
+        let taps: Vec<usize> = taps.collect();
         let weights = pack(engine, &layout, weights, &window);
-        Some(Self { engine, image, band, layout, taps, weights, constants })
+        let block = taps.len() * layout.block * engine.rows();
+        let blocks = weights.values().chunks_exact(block).take(layout.blocks);
+        let ways = blocks.map(|w| engine.depthwise_way(w)).collect();
+        Some(Self { engine, image, band, layout, taps, weights, ways, constants })
     }
 
     /// Bytes of packed weights.
@@ -129,7 +151,8 @@ impl Depthwise {
             let rows = self.image.bytes(y.len() / row, self.band.line);
             let (lines, words) = memory.split_at_mut((rows + self.layout.block).next_multiple_of(LINE));
             let lines: &mut [i8] = bytemuck::cast_slice_mut(lines);
-            let words: &mut [u32] = bytemuck::cast_slice_mut(&mut words[..4 * self.layout.words()]);
+            let free = words.len() / 4 * 4;
+            let words: &mut [u32] = bytemuck::cast_slice_mut(&mut words[..free]);
             if self.layout.phases > 1 {
                 lines.chunks_exact_mut(self.band.line).for_each(|line| self.split(line, words));
             }
@@ -144,46 +167,42 @@ impl Depthwise {
         let Layout { block, blocks, flat, .. } = self.layout;
         let c = self.image.window.image[2];
         if !flat {
+            let step = self.image.window.stride[1] * self.layout.pixel(c);
             // From the last block to the first, see `Out`.
             for b in (0..blocks).rev() {
-                self.interleave(&lines[b * block..], c, words);
+                let x = self.interleave(&lines[b * block..], c, words);
                 let out = self.constants.out(b * block, (c - b * block).min(block), c);
-                let windows = (self.image.columns, self.image.window.stride[1] * block);
-                self.windows(b, words, windows, &out, &mut y[b * block..]);
+                self.windows(b, x, (self.image.columns, step), &out, &mut y[b * block..]);
             }
             return;
         }
-        self.interleave(lines, block, words);
+        let x = self.interleave(lines, block, words);
         let (whole, rest, step) = (row / block, row % block, blocks * block);
+        let value = self.layout.value();
         for b in 0..blocks.min(whole) {
             let out = self.constants.out(b * block, block, step);
-            self.windows(
-                b,
-                &words[b * block..],
-                ((whole - b).div_ceil(blocks), step),
-                &out,
-                &mut y[b * block..],
-            );
+            let windows = ((whole - b).div_ceil(blocks), value * step);
+            self.windows(b, &x[value * b * block..], windows, &out, &mut y[b * block..]);
         }
         if rest > 0 {
             let b = whole % blocks;
             let out = self.constants.out(b * block, rest, step);
-            self.windows(b, &words[whole * block..], (1, step), &out, &mut y[whole * block..]);
+            self.windows(b, &x[value * whole * block..], (1, value * step), &out, &mut y[whole * block..]);
         }
     }
 
-    /// So many windows, `step` words apart, of block `b`.
+    /// So many windows, `step` bytes apart, of block `b`.
     fn windows(
         &self,
         b: usize,
-        x: &[u32],
+        x: &[u8],
         (pixels, step): (usize, usize),
         out: &engine::Out<'_>,
         y: &mut [i8],
     ) {
-        let taps = &self.taps[..];
-        let w = &self.weights.values::<i8>()[b * taps.len() * self.layout.block * self.engine.values()..];
-        self.engine.depthwise(&engine::Depthwise { x, pixels, step, taps, w }, out, y);
+        let (taps, way) = (&self.taps[..], self.ways[b]);
+        let w = &self.weights.values::<i8>()[b * taps.len() * self.layout.block * self.engine.rows()..];
+        self.engine.depthwise(&engine::Depthwise { x, pixels, step, taps, w, way }, out, y);
     }
 
     /// Brings the columns of a row into phases, by way of memory that is free.
@@ -211,11 +230,16 @@ impl Depthwise {
         }
     }
 
-    /// The words of a row of windows, of the values from the first of `lines` on, `step` apart.
-    fn interleave(&self, lines: &[i8], step: usize, words: &mut [u32]) {
+    /// The bytes of a row of windows: those of words, of the values from the first of `lines` on, `step` apart, or `lines`
+    /// themselves.
+    fn interleave<'w>(&self, lines: &'w [i8], step: usize, words: &'w mut [u32]) -> &'w [u8] {
         let Window { kernel: [kh, _], dilation: [dilation, _], image: [_, _, c], .. } = self.image.window;
-        let Layout { block, flat, phases, columns, run, .. } = self.layout;
-        let values = self.engine.values();
+        let Layout { direct, block, flat, phases, columns, run, .. } = self.layout;
+        if direct {
+            return bytemuck::cast_slice(lines);
+        }
+        let rows = self.engine.rows();
+        let words = &mut words[..self.layout.words()];
         for (group, words) in words.chunks_exact_mut(phases * run).enumerate() {
             for (phase, words) in words.chunks_exact_mut(run).enumerate() {
                 // Rows behind the window's last have weights of 0.
@@ -223,11 +247,12 @@ impl Depthwise {
                     let row = if ky < kh { ky * dilation * self.band.line } else { 0 };
                     &lines[row + phase * columns * c..]
                 };
-                let rows: [&[i8]; 4] = core::array::from_fn(|value| at(group * values + value));
+                let all: [&[i8]; 4] = core::array::from_fn(|row| at(group * rows + row));
                 let filled = if flat { (columns * c).next_multiple_of(block) } else { run };
-                self.engine.interleave(&rows[..values], step, &mut words[..filled]);
+                self.engine.interleave(&all[..rows], step, &mut words[..filled]);
             }
         }
+        bytemuck::cast_slice(words)
     }
 }
 
@@ -236,7 +261,7 @@ const LINE: usize = 64;
 
 /// Weights in the order of blocks, taps, channels and rows.
 fn pack(engine: &dyn Engine, layout: &Layout, w: &[i8], window: &Window) -> Lines {
-    let ([kh, kw], c, values) = (window.kernel, window.image[2], engine.values());
+    let ([kh, kw], c, values) = (window.kernel, window.image[2], engine.rows());
     let mut packed = Lines::zeroed::<i8>(layout.blocks * layout.groups * kw * layout.block * values);
     let all: &mut [i8] = packed.values_mut();
     let taps = (0..layout.groups).flat_map(|group| (0..kw).map(move |kx| (group, kx)));

@@ -1,6 +1,8 @@
 //! The border between the layers of [`packed`](crate::packed), which are safe and know no instruction, and the
 //! families of instructions in `isa`, which know no layer.
 
+use std::vec::Vec;
+
 use super::channels::Profile;
 
 /// A family of instructions that computes tiles. Its existence proves that the machine has them.
@@ -14,8 +16,13 @@ pub(crate) trait Engine: Sync {
     /// Channels in a vector of sums.
     fn lanes(&self) -> usize;
 
-    /// Values of one channel that are multiplied together: a word of 32 bits holds so many.
+    /// Values of one channel that are multiplied together: a word holds so many.
     fn values(&self) -> usize;
+
+    /// Bytes of a word.
+    fn word(&self) -> usize {
+        4
+    }
 
     /// What [`put`](Self::put) and [`interleave`](Self::interleave) add to values: 128 makes them unsigned.
     fn offset(&self) -> i32;
@@ -23,21 +30,49 @@ pub(crate) trait Engine: Sync {
     /// Vectors of channels that tiles have, fewest first.
     fn tiles(&self) -> &'static [usize];
 
-    /// Values as they lie in words, `4 / values` bytes each.
+    /// What [`products`](Self::products) has to know of the weights of a block, whose patches have runs of so many words, to
+    /// choose the fastest way to multiply that is exact.
+    fn ways(&self, w: &[i8], vectors: usize, words: usize) -> Vec<u8> {
+        let _ = (w, vectors, words);
+        Vec::new()
+    }
+
+    /// Values as they lie in words, `word / values` bytes each.
     fn put(&self, x: &[i8], values: &mut [u8]);
 
-    /// Words of one value from each of [`values`](Self::values) rows: `4 · lanes` words from each place, places being
-    /// `step` values apart.
+    /// Rows whose values a word of a depthwise layer holds. A family of one row reads the image where it lies.
+    fn rows(&self) -> usize {
+        self.values()
+    }
+
+    /// Words of 32 bits of one value from each of [`rows`](Self::rows) rows: `4 · lanes` words from each place, places
+    /// being `step` values apart.
     fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]);
 
-    /// Patches times weights, requantized. `w` holds, for each word of a patch, `vectors` · lanes words of weights.
-    fn products(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]);
+    /// Patches times weights, requantized.
+    fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]);
+
+    /// As [`ways`](Self::ways), for the weights of a block of a depthwise layer.
+    fn depthwise_way(&self, w: &[i8]) -> u8 {
+        let _ = w;
+        0
+    }
 
     /// Sums over the taps of one block of 4 · lanes channels, requantized.
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]);
 
     /// Element-wise sums of equally long slices.
     fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]);
+}
+
+/// The weights of a block of channels.
+pub(crate) struct Weights<'a> {
+    /// For each word of a patch, `vectors` · lanes words.
+    pub(crate) values: &'a [i8],
+    pub(crate) vectors: usize,
+    /// What [`Engine::ways`] says of them.
+    #[cfg_attr(target_arch = "x86_64", allow(dead_code))]
+    pub(crate) ways: &'a [u8],
 }
 
 /// The patches of some pixels, values as [`Engine::put`] lays them out: `runs` runs of `len` words each, `stride` bytes
@@ -57,30 +92,34 @@ impl Patches<'_> {
         self.runs * self.len
     }
 
-    /// Behind the last byte that is read.
-    pub(crate) fn end(&self) -> usize {
-        let last = self.at.iter().max().map_or(0, |&at| at as usize);
-        last + self.runs.saturating_sub(1) * self.stride + 4 * self.len
+    /// Behind the last byte that is read, words being so long.
+    pub(crate) fn end(&self, word: usize) -> usize {
+        let last = self.at.iter().fold(0, |last, &at| last.max(at)) as usize;
+        last + self.runs.saturating_sub(1) * self.stride + word * self.len
     }
 }
 
-/// The windows of some pixels over a block of channels, from words that [`Engine::interleave`] makes.
+/// The windows of some pixels over a block of channels, from words that [`Engine::interleave`] makes, or from the bytes
+/// of the image.
 pub(crate) struct Depthwise<'a> {
-    /// The words; the first is the block's first channel of the first pixel's first tap.
-    pub(crate) x: &'a [u32],
+    /// The first is the block's first channel of the first pixel's first tap.
+    pub(crate) x: &'a [u8],
     pub(crate) pixels: usize,
-    /// Words from one pixel's window to the next one's.
+    /// Bytes from one pixel's window to the next one's.
     pub(crate) step: usize,
-    /// Distance of each tap from the first, in words.
+    /// Distance of each tap from the first, in bytes.
     pub(crate) taps: &'a [usize],
-    /// A word of weights for each channel of each tap.
+    /// The weights of each channel of each tap, one of each row.
     pub(crate) w: &'a [i8],
+    /// What [`Engine::depthwise_way`] says of them.
+    #[cfg_attr(target_arch = "x86_64", allow(dead_code))]
+    pub(crate) way: u8,
 }
 
 impl Depthwise<'_> {
-    /// Behind the last word that is read, when a tap has `channels` of them.
-    pub(crate) fn end(&self, channels: usize) -> usize {
-        let last = self.taps.iter().max().map_or(0, |t| t + channels);
+    /// Behind the last byte that is read, when a tap has so many.
+    pub(crate) fn end(&self, bytes: usize) -> usize {
+        let last = self.taps.iter().max().map_or(0, |t| t + bytes);
         self.pixels.saturating_sub(1) * self.step + last
     }
 }

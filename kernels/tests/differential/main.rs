@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 /// Runs the cases of one operator. A list of choices makes a case.
 fn suite(cases: u32, generate: fn(&mut draw::Draw<'_>) -> case::Case) {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };
     let choices = prop::collection::vec(any::<u32>(), 100);
     proptest!(config, |(choices in choices)| {
@@ -66,6 +67,9 @@ fn the_instruction_sets_of_this_machine_are_tested() {
     assert_eq!(names.first(), Some(if cfg!(mote_arm_dsp) { &"arm-dsp" } else { &"scalar" }));
     #[cfg(target_arch = "x86_64")]
     assert_eq!(names.contains(&"avx2"), std::is_x86_feature_detected!("avx2"));
+    if let Ok(best) = std::env::var("MOTE_REQUIRE_ISA") {
+        assert_eq!(names.last(), Some(&best.as_str()));
+    }
     println!("tested: {names:?}");
 }
 

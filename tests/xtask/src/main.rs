@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own chores. One file per subcommand; what they share lies in `boards`, `shell`
 //! and `toolchain`. Nothing here is part of the product.
 
+mod aarch64;
 mod boards;
 mod budget;
 mod capi;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::aarch64;
 use crate::boards::Board;
 use crate::shell::{cargo, root, run as start, succeeds, tools};
 use crate::toolchain::{Toolchain, ask_rustup_again};
@@ -30,6 +31,7 @@ pub(crate) fn run() -> Result<()> {
     if !has_c_compiler() {
         packages.insert(C_COMPILER.1);
     }
+    packages.extend(aarch64::TOOLS.iter().filter(|tool| !aarch64::has(tool.0)).flat_map(|tool| tool.1));
     if !packages.is_empty() {
         install(&packages)?;
     }
@@ -58,9 +60,13 @@ fn report() -> Result<()> {
     for (emulator, there) in emulators {
         tell(emulator, there, "install QEMU's system emulators");
     }
-    let targets: BTreeSet<_> = Board::ALL.iter().map(|board| board.target()).collect();
+    let targets: BTreeSet<_> =
+        Board::ALL.iter().map(|board| board.target()).chain([aarch64::TARGET]).collect();
     for target in targets {
         tell(target, Toolchain::of(target).is_ok(), &format!("rustup target add {target}"));
+    }
+    for (tool, packages) in aarch64::TOOLS {
+        tell(tool, aarch64::has(tool), &format!("install {}", packages.join(" ")));
     }
     tell(C_COMPILER.0, has_c_compiler(), "install Arm's GNU toolchain for bare metal");
     tell("defmt-print", has_decoder(), "cargo install defmt-print");
@@ -74,7 +80,8 @@ fn report() -> Result<()> {
 
 /// The targets that nothing here can build for.
 fn without_library() -> impl Iterator<Item = &'static str> {
-    Board::ALL.iter().map(|board| board.target()).filter(|target| Toolchain::of(target).is_err())
+    let targets = Board::ALL.iter().map(|board| board.target()).chain([aarch64::TARGET]);
+    targets.filter(|target| Toolchain::of(target).is_err())
 }
 
 fn has_emulator(board: Board) -> bool {

@@ -10,7 +10,7 @@ use crate::firmware::build;
 use crate::mlperf::{Form, Image};
 use crate::shell::{cargo, root, run as start, watch};
 use crate::toolchain::has_library;
-use crate::{emulate, models, setup, sizes};
+use crate::{aarch64, emulate, models, setup, sizes};
 
 /// A random suite's cases in a full test; proptest's own default is 256.
 const MANY_CASES: &str = "2560";
@@ -20,18 +20,21 @@ const MANY_CASES: &str = "2560";
 struct Run {
     full: bool,
     passed: u64,
+    /// How the program that runs a model on AArch64 is started.
+    aarch64: String,
     times: Vec<(&'static str, Duration)>,
 }
 
 type Section = (&'static str, fn(&mut Run) -> Result<()>);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     ("setup", |_| setup::run()),
     ("format", |_| format()),
     ("lint", |_| lint()),
     ("firmware tests on the host", firmware_tests),
     ("firmware images", |_| Board::ALL.iter().try_for_each(|&board| build(board))),
     ("self-checks in QEMU", self_checks),
+    ("AArch64 in QEMU", emulated_suites),
     ("tests", tests),
     ("documentation tests", documentation),
 ];
@@ -114,6 +117,11 @@ fn self_checks(run: &mut Run) -> Result<()> {
     Ok(())
 }
 
+fn emulated_suites(run: &mut Run) -> Result<()> {
+    run.aarch64 = aarch64::runners()?;
+    aarch64::suites()?.iter_mut().try_for_each(|suite| run.count(suite))
+}
+
 fn tests(run: &mut Run) -> Result<()> {
     let mut command = cargo(&root());
     let nextest = setup::has_nextest();
@@ -136,6 +144,7 @@ impl Run {
     /// Runs tests, with the emulator required and the images as they were just built, and counts them.
     fn count(&mut self, command: &mut Command) -> Result<()> {
         command.env("MOTE_REQUIRE_QEMU", "1").env("MOTE_IMAGES", firmware().join("target/images"));
+        command.env("MOTE_AARCH64", &self.aarch64);
         let mut passed = 0;
         watch(command, |line| passed += self::passed(line))?;
         ensure!(passed > 0, "no test ran");

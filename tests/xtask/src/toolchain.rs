@@ -70,8 +70,15 @@ impl Toolchain {
         }
     }
 
-    /// `cargo build` for `target` in `folder`.
+    /// `cargo build` of programs without `std` for `target` in `folder`.
     pub(crate) fn build(&self, target: &str, folder: &Path) -> Result<Command> {
+        let mut command = self.cargo(&["build", "--release", "--target", target], "core,alloc")?;
+        command.current_dir(folder);
+        Ok(command)
+    }
+
+    /// `cargo` with these arguments, which name a target; `libraries` are those that come from source where they must.
+    pub(crate) fn cargo(&self, arguments: &[&str], libraries: &str) -> Result<Command> {
         let mut command = match self {
             Self::Active => Command::new(env::var_os("CARGO").unwrap_or("cargo".into())),
             Self::BuildStd(bin) => Command::new(bin.join("cargo")),
@@ -79,7 +86,7 @@ impl Toolchain {
         for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(disturbs)) {
             command.env_remove(name);
         }
-        command.current_dir(folder).args(["build", "--release", "--target", target]);
+        command.args(arguments);
         match self {
             Self::Active => {
                 // The same toolchain as xtask's own; the other variables follow from it.
@@ -88,7 +95,7 @@ impl Toolchain {
                 }
             }
             Self::BuildStd(bin) => {
-                command.arg("-Zbuild-std=core,alloc");
+                command.arg(format!("-Zbuild-std={libraries}"));
                 command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", bin.join("rustc"));
                 command.env("PATH", path_with(bin)?);
             }

@@ -12,7 +12,7 @@ macro_rules! family {
         dot: |$acc:ident, $x:ident, $w:ident| $dot:expr,
         words: |$rows:ident| $words:expr $(,)?
     ) => {
-        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Rescale, Sum};
+        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Rescale, Sum, Weights};
         use crate::packed::Profile;
 
         /// Values in a word of 32 bits.
@@ -76,8 +76,9 @@ macro_rules! family {
                 unsafe { interleave(rows, step, words) }
             }
 
-            fn products(&self, x: &Patches<'_>, w: &[i8], vectors: usize, out: &Out<'_>, y: &mut [i8]) {
-                assert!(x.end() <= x.bytes.len() && w.len() >= x.length() * vectors * LANES * VALUES);
+            fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
+                let Weights { values: w, vectors, .. } = *w;
+                assert!(x.end(4) <= x.bytes.len() && w.len() >= x.length() * vectors * LANES * VALUES);
                 assert!(out.fits(vectors * LANES) && out.end(x.at.len()) <= y.len());
                 // SAFETY: `self` proves the instructions; the patches, the weights, the channels and the outputs lie
                 // in their slices.
@@ -90,7 +91,7 @@ macro_rules! family {
             }
 
             fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-                assert!(d.end(BLOCK * LANES) <= d.x.len());
+                assert!(d.end(4 * BLOCK * LANES) <= d.x.len());
                 assert!(d.w.len() >= d.taps.len() * BLOCK * LANES * VALUES);
                 assert!(out.fits(BLOCK * LANES) && out.end(d.pixels) <= y.len());
                 // SAFETY: `self` proves the instructions; taps, weights, channels and outputs lie in their slices.
@@ -238,7 +239,7 @@ macro_rules! family {
                     for n in 0..BLOCK {
                         let weight = weights(w.add(n * LANES * VALUES));
                         for (m, sums) in sums.iter_mut().enumerate() {
-                            sums[n] = dot(sums[n], load(x.add(m * d.step + n * LANES).cast()), weight);
+                            sums[n] = dot(sums[n], load(x.add(m * d.step + 4 * n * LANES).cast()), weight);
                         }
                     }
                     w = w.add(BLOCK * LANES * VALUES);

@@ -1,0 +1,148 @@
+//! AArch64 with packed weights: products for convolutions and dense layers, depthwise sums and sums of images, on NEON
+//! and on its dot products. All families requantize alike (`lanes`) and add alike (`sum`); they differ in how weights
+//! and values are multiplied. Which layer uses which is `packed`'s to say.
+
+#![allow(unsafe_code)]
+
+mod dotprod;
+mod lanes;
+mod neon;
+mod slide;
+mod sum;
+
+use std::vec::Vec;
+
+use crate::packed::engine::{Depthwise, Engine, Out, Patches, Sum, Weights};
+
+/// Sums of a vector.
+const LANES: usize = 4;
+/// Channels of a depthwise block.
+const BLOCK: usize = 4 * LANES;
+
+/// A family of instructions. Its existence proves that the machine has them: it is only given out where it is
+/// [`present`].
+struct Family {
+    name: &'static str,
+    present: fn() -> bool,
+    /// Values of a word.
+    values: usize,
+    /// Bytes of a word.
+    word: usize,
+    /// Rows of a word of a depthwise layer.
+    rows: usize,
+    ways: fn(&[i8], usize, usize) -> Vec<u8>,
+    /// # Safety
+    /// The family's instructions, and what [`Engine::products`] asserts.
+    products: unsafe fn(&Patches<'_>, &Weights<'_>, &Out<'_>, &mut [i8]),
+    /// # Safety
+    /// The family's instructions, and what [`Engine::depthwise`] asserts.
+    depthwise: unsafe fn(&Depthwise<'_>, &Out<'_>, &mut [i8]),
+}
+
+/// NEON, which every AArch64 processor has: sixteen values a word, multiplied to 16 bits and summed in pairs.
+static NEON: Family = Family {
+    name: "neon",
+    present: || std::arch::is_aarch64_feature_detected!("neon"),
+    values: 16,
+    word: 16,
+    rows: 1,
+    ways: neon::ways,
+    products: neon::products,
+    depthwise: slide::depthwise,
+};
+
+/// The dot products of Armv8.2: four values a word.
+static DOTPROD: Family = Family {
+    name: "dotprod",
+    present: || std::arch::is_aarch64_feature_detected!("dotprod"),
+    values: 4,
+    word: 4,
+    rows: 4,
+    ways: |_, _, _| Vec::new(),
+    products: dotprod::products,
+    depthwise: dotprod::depthwise,
+};
+
+/// The families that this machine has, slowest first.
+pub(crate) fn present() -> impl Iterator<Item = &'static dyn Engine> {
+    [&NEON, &DOTPROD].into_iter().filter(|family| (family.present)()).map(|family| family as &dyn Engine)
+}
+
+impl Engine for Family {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn half(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn lanes(&self) -> usize {
+        LANES
+    }
+
+    fn values(&self) -> usize {
+        self.values
+    }
+
+    fn word(&self) -> usize {
+        self.word
+    }
+
+    fn offset(&self) -> i32 {
+        0
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn tiles(&self) -> &'static [usize] {
+        &[1, 2, 3, 4, 8, 16, 32]
+    }
+
+    fn ways(&self, w: &[i8], vectors: usize, words: usize) -> Vec<u8> {
+        (self.ways)(w, vectors, words)
+    }
+
+    fn depthwise_way(&self, w: &[i8]) -> u8 {
+        if self.rows == 1 { slide::way(w) } else { 0 }
+    }
+
+    fn put(&self, x: &[i8], values: &mut [u8]) {
+        values.copy_from_slice(bytemuck::cast_slice(x));
+    }
+
+    fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]) {
+        let (words, _) = words.as_chunks_mut::<BLOCK>();
+        let end = words.len().saturating_sub(1) * step + BLOCK;
+        assert!(rows.len() == 4 && (words.is_empty() || rows.iter().all(|row| row.len() >= end)));
+        // SAFETY: the family's existence proves NEON; the blocks lie in the rows.
+        unsafe { slide::interleave(rows, step, words) }
+    }
+
+    fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
+        let channels = w.vectors * LANES;
+        assert!(x.end(self.word) <= x.bytes.len() && w.values.len() >= x.length() * channels * self.values);
+        assert!(out.fits(channels) && out.channels + LANES > channels && out.end(x.at.len()) <= y.len());
+        // SAFETY: the family's existence proves its instructions; patches, weights, channels and outputs lie in their
+        // slices.
+        unsafe { (self.products)(x, w, out, y) }
+    }
+
+    fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+        // A word of a depthwise layer has 32 bits where it holds several rows.
+        let word = if self.rows == 1 { 1 } else { 4 };
+        assert!(d.end(BLOCK * word) <= d.x.len() && d.w.len() >= d.taps.len() * BLOCK * self.rows);
+        assert!(out.fits(BLOCK) && out.end(d.pixels) <= y.len());
+        // SAFETY: the family's existence proves its instructions; taps, weights, channels and outputs lie in their
+        // slices.
+        unsafe { (self.depthwise)(d, out, y) }
+    }
+
+    fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]) {
+        assert!(a.len() == y.len() && b.len() == y.len());
+        // SAFETY: the family's existence proves NEON.
+        unsafe { sum::add(a, b, sum, y) }
+    }
+}

@@ -1,0 +1,310 @@
+//! Products on NEON: the patch of a pixel and the weights of a channel are multiplied sixteen values at a time, to
+//! 16 bits, where some are summed before they are widened to 32. Four channels of four pixels are a tile.
+
+use core::arch::aarch64::*;
+use core::arch::asm;
+use std::vec::Vec;
+
+use super::LANES;
+use super::lanes::{Range, Scales, V};
+use crate::packed::Profile;
+use crate::packed::engine::{Out, Patches, Weights};
+
+/// Products that a lane of 16 bits may sum up for two words: as many as cannot leave it whatever the activations are.
+const ONE: u8 = 0;
+const TWO: u8 = 1;
+const FOUR: u8 = 2;
+
+/// Values of a word.
+const WORD: usize = 16;
+/// Weights of a word of each of a vector's channels.
+const VECTOR: usize = LANES * WORD;
+
+/// How many products lanes can sum up, for each vector, each two words of a run and the one that is left. Activations are
+/// −128 at most, so the magnitudes of the weights that meet in a lane may sum up to 255.
+pub(super) fn ways(w: &[i8], vectors: usize, words: usize) -> Vec<u8> {
+    let block = vectors * VECTOR;
+    let runs = w.chunks_exact((words * block).max(1));
+    let vector = |v: usize| {
+        let steps = runs.clone().flat_map(move |run| run.chunks(2 * block));
+        steps.map(move |step| way(step.chunks(block).map(|word| &word[v * VECTOR..][..VECTOR])))
+    };
+    (0..vectors).flat_map(vector).collect()
+}
+
+/// How many products lanes can sum up for one or two words.
+fn way<'w>(words: impl Iterator<Item = &'w [i8]> + Clone) -> u8 {
+    let magnitude = |word: &[i8], at: usize| u32::from(word[at].unsigned_abs());
+    let pair = |word: &[i8], at: usize| magnitude(word, at) + magnitude(word, at + WORD / 2);
+    let mut lanes = (0..VECTOR).filter(|at| at % WORD < WORD / 2);
+    if lanes.clone().all(|at| words.clone().map(|word| pair(word, at)).sum::<u32>() <= 255) {
+        FOUR
+    } else if lanes.all(|at| words.clone().all(|word| pair(word, at) <= 255)) {
+        TWO
+    } else {
+        ONE
+    }
+}
+
+/// The outputs of all patches, vector of channels after vector.
+///
+/// # Safety
+/// NEON, and what [`Engine::products`](crate::packed::engine::Engine::products) asserts.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
+    let steps = w.ways.len() / w.vectors;
+    for v in 0..w.vectors {
+        // SAFETY: the constants are there for whole vectors, the weights and the ways of each vector too, and some of
+        // its outputs; the rest is the caller's promise.
+        unsafe {
+            let layer = Vector {
+                x,
+                w: w.values.as_ptr().add(v * VECTOR),
+                word: w.vectors * VECTOR,
+                ways: &w.ways[v * steps..][..steps],
+                scales: Scales::at(out, v * LANES),
+                range: Range::new(out.zero, out.min, out.max),
+                profile: out.profile,
+                channels: LANES.min(out.channels - v * LANES),
+                stride: out.stride,
+            };
+            layer.pixels(y.as_mut_ptr().add(v * LANES));
+        }
+    }
+}
+
+/// A vector of channels: what its tiles share.
+struct Vector<'a> {
+    x: &'a Patches<'a>,
+    w: *const i8,
+    /// From the weights of a word to those of the next.
+    word: usize,
+    ways: &'a [u8],
+    scales: Scales,
+    range: Range,
+    profile: Profile,
+    channels: usize,
+    stride: usize,
+}
+
+impl Vector<'_> {
+    /// All pixels, four at a time; the last four may have been computed before.
+    ///
+    /// # Safety
+    /// As [`products`].
+    #[inline]
+    #[target_feature(enable = "neon")]
+    unsafe fn pixels(&self, y: *mut i8) {
+        let pixels = self.x.at.len();
+        // SAFETY: the pixels lie in the patches, and in the outputs.
+        unsafe {
+            if pixels < 4 {
+                for pixel in 0..pixels {
+                    let [sums] = self.sums::<1>(pixel);
+                    self.put::<1>([sums; 4], y.add(pixel * self.stride));
+                }
+                return;
+            }
+            let mut pixel = 0;
+            while pixel < pixels {
+                pixel = pixel.min(pixels - 4);
+                self.put::<4>(self.sums(pixel), y.add(pixel * self.stride));
+                pixel += 4;
+            }
+        }
+    }
+
+    /// The sums of `M` pixels, a vector of channels each.
+    ///
+    /// # Safety
+    /// The pixels lie in the patches.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    unsafe fn sums<const M: usize>(&self, pixel: usize) -> [V; M] {
+        let Patches { bytes, at, runs, stride, len } = *self.x;
+        let mut sums = [[vdupq_n_s32(0); LANES]; M];
+        let (mut w, mut ways) = (self.w, self.ways.as_ptr());
+        // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words,
+        // and `ways` by one for each two words of a run and for one that is left.
+        unsafe {
+            let mut pixels: [*const i8; M] =
+                core::array::from_fn(|m| bytes.as_ptr().add(*at.get_unchecked(pixel + m) as usize).cast());
+            for _ in 0..runs {
+                for _ in 0..len / 2 {
+                    let (a, b) = (load4(w), load4(w.add(self.word)));
+                    let each = sums.iter_mut().zip(&mut pixels);
+                    match *ways {
+                        FOUR => each.for_each(|(sums, x)| four(sums, x, a, b)),
+                        TWO => each.for_each(|(sums, x)| two(sums, x, a, b)),
+                        _ => each.for_each(|(sums, x)| (one(sums, x, a), one(sums, x, b)).1),
+                    }
+                    (w, ways) = (w.wrapping_add(2 * self.word), ways.add(1));
+                }
+                if len % 2 == 1 {
+                    let a = load4(w);
+                    let each = sums.iter_mut().zip(&mut pixels);
+                    match *ways {
+                        ONE => each.for_each(|(sums, x)| one(sums, x, a)),
+                        _ => each.for_each(|(sums, x)| pair(sums, x, a)),
+                    }
+                    (w, ways) = (w.wrapping_add(self.word), ways.add(1));
+                }
+                pixels = pixels.map(|x| x.wrapping_add(stride).wrapping_sub(WORD * len));
+            }
+        }
+        sums.map(|[a, b, c, d]| vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
+    }
+
+    /// Requantizes the sums of `M` pixels.
+    ///
+    /// # Safety
+    /// The outputs are there.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    unsafe fn put<const M: usize>(&self, sums: [V; 4], y: *mut i8) {
+        let sums = sums.map(|sum| vaddq_s32(sum, self.scales.bias));
+        let bytes = self.range.requantize(self.profile, sums, [&self.scales; 4]);
+        let words = vreinterpretq_s32_s8(bytes);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.channels == LANES {
+                vst1q_lane_s32::<0>(y.cast(), words);
+                if M == 4 {
+                    vst1q_lane_s32::<1>(y.add(self.stride).cast(), words);
+                    vst1q_lane_s32::<2>(y.add(2 * self.stride).cast(), words);
+                    vst1q_lane_s32::<3>(y.add(3 * self.stride).cast(), words);
+                }
+                return;
+            }
+            let mut all = [0i8; 16];
+            vst1q_s8(all.as_mut_ptr(), bytes);
+            for (m, pixel) in all.chunks_exact(LANES).take(M).enumerate() {
+                core::ptr::copy_nonoverlapping(pixel.as_ptr(), y.add(m * self.stride), self.channels);
+            }
+        }
+    }
+}
+
+/// The weights of four channels.
+///
+/// # Safety
+/// They are there.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn load4(at: *const i8) -> [int8x16_t; 4] {
+    // SAFETY: the caller's promise.
+    let all = unsafe { vld1q_s8_x4(at) };
+    [all.0, all.1, all.2, all.3]
+}
+
+/// The products of two words of a pixel with four channels in the given order of instructions: registers suffice for the
+/// sums of four pixels only when no more of them are in flight. `x` moves behind the words.
+macro_rules! products {
+    ($name:ident, $doc:literal: $($line:literal)*) => {
+        #[doc = $doc]
+        ///
+        /// # Safety
+        /// The words are there.
+        #[inline]
+        #[target_feature(enable = "neon")]
+        unsafe fn $name(sums: &mut [V; 4], x: &mut *const i8, a: [int8x16_t; 4], b: [int8x16_t; 4]) {
+            let ([s0, s1, s2, s3], [a0, a1, a2, a3], [b0, b1, b2, b3]) = (sums, a, b);
+            // SAFETY: the caller's promise; nothing but the words is read.
+            unsafe {
+                asm!(
+                    "ldp {x0:q}, {x1:q}, [{x}], #32",
+                    $($line,)*
+                    x = inout(reg) *x, x0 = out(vreg) _, x1 = out(vreg) _,
+                    s0 = inout(vreg) *s0, s1 = inout(vreg) *s1, s2 = inout(vreg) *s2, s3 = inout(vreg) *s3,
+                    a0 = in(vreg) a0, a1 = in(vreg) a1, a2 = in(vreg) a2, a3 = in(vreg) a3,
+                    b0 = in(vreg) b0, b1 = in(vreg) b1, b2 = in(vreg) b2, b3 = in(vreg) b3,
+                    p0 = out(vreg) _, p1 = out(vreg) _, p2 = out(vreg) _, p3 = out(vreg) _,
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
+        }
+    };
+}
+
+products! {
+    four, "Four products are summed in 16 bits.":
+    "smull {p0:v}.8h, {x0:v}.8b, {a0:v}.8b"
+    "smull {p1:v}.8h, {x0:v}.8b, {a1:v}.8b"
+    "smull {p2:v}.8h, {x0:v}.8b, {a2:v}.8b"
+    "smull {p3:v}.8h, {x0:v}.8b, {a3:v}.8b"
+    "smlal2 {p0:v}.8h, {x0:v}.16b, {a0:v}.16b"
+    "smlal2 {p1:v}.8h, {x0:v}.16b, {a1:v}.16b"
+    "smlal2 {p2:v}.8h, {x0:v}.16b, {a2:v}.16b"
+    "smlal2 {p3:v}.8h, {x0:v}.16b, {a3:v}.16b"
+    "smlal {p0:v}.8h, {x1:v}.8b, {b0:v}.8b"
+    "smlal {p1:v}.8h, {x1:v}.8b, {b1:v}.8b"
+    "smlal {p2:v}.8h, {x1:v}.8b, {b2:v}.8b"
+    "smlal {p3:v}.8h, {x1:v}.8b, {b3:v}.8b"
+    "smlal2 {p0:v}.8h, {x1:v}.16b, {b0:v}.16b"
+    "smlal2 {p1:v}.8h, {x1:v}.16b, {b1:v}.16b"
+    "smlal2 {p2:v}.8h, {x1:v}.16b, {b2:v}.16b"
+    "smlal2 {p3:v}.8h, {x1:v}.16b, {b3:v}.16b"
+    "sadalp {s0:v}.4s, {p0:v}.8h"
+    "sadalp {s1:v}.4s, {p1:v}.8h"
+    "sadalp {s2:v}.4s, {p2:v}.8h"
+    "sadalp {s3:v}.4s, {p3:v}.8h"
+}
+
+products! {
+    two, "Two products are summed in 16 bits.":
+    "smull {p0:v}.8h, {x0:v}.8b, {a0:v}.8b"
+    "smull {p1:v}.8h, {x0:v}.8b, {a1:v}.8b"
+    "smull {p2:v}.8h, {x0:v}.8b, {a2:v}.8b"
+    "smull {p3:v}.8h, {x0:v}.8b, {a3:v}.8b"
+    "smlal2 {p0:v}.8h, {x0:v}.16b, {a0:v}.16b"
+    "smlal2 {p1:v}.8h, {x0:v}.16b, {a1:v}.16b"
+    "smlal2 {p2:v}.8h, {x0:v}.16b, {a2:v}.16b"
+    "smlal2 {p3:v}.8h, {x0:v}.16b, {a3:v}.16b"
+    "sadalp {s0:v}.4s, {p0:v}.8h"
+    "sadalp {s1:v}.4s, {p1:v}.8h"
+    "sadalp {s2:v}.4s, {p2:v}.8h"
+    "sadalp {s3:v}.4s, {p3:v}.8h"
+    "smull {p0:v}.8h, {x1:v}.8b, {b0:v}.8b"
+    "smull {p1:v}.8h, {x1:v}.8b, {b1:v}.8b"
+    "smull {p2:v}.8h, {x1:v}.8b, {b2:v}.8b"
+    "smull {p3:v}.8h, {x1:v}.8b, {b3:v}.8b"
+    "smlal2 {p0:v}.8h, {x1:v}.16b, {b0:v}.16b"
+    "smlal2 {p1:v}.8h, {x1:v}.16b, {b1:v}.16b"
+    "smlal2 {p2:v}.8h, {x1:v}.16b, {b2:v}.16b"
+    "smlal2 {p3:v}.8h, {x1:v}.16b, {b3:v}.16b"
+    "sadalp {s0:v}.4s, {p0:v}.8h"
+    "sadalp {s1:v}.4s, {p1:v}.8h"
+    "sadalp {s2:v}.4s, {p2:v}.8h"
+    "sadalp {s3:v}.4s, {p3:v}.8h"
+}
+
+/// Two products of one word are summed in 16 bits.
+///
+/// # Safety
+/// The word is there.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn pair(sums: &mut [V; 4], x: &mut *const i8, w: [int8x16_t; 4]) {
+    // SAFETY: the caller's promise.
+    let word = unsafe { vld1q_s8(*x) };
+    *x = x.wrapping_add(WORD);
+    for (sum, w) in sums.iter_mut().zip(w) {
+        *sum = vpadalq_s16(*sum, vmlal_high_s8(vmull_s8(vget_low_s8(word), vget_low_s8(w)), word, w));
+    }
+}
+
+/// Each product of one word is widened: two might be 2 · 128 · 128, which 16 bits cannot hold.
+///
+/// # Safety
+/// The word is there.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn one(sums: &mut [V; 4], x: &mut *const i8, w: [int8x16_t; 4]) {
+    // SAFETY: the caller's promise.
+    let word = unsafe { vld1q_s8(*x) };
+    *x = x.wrapping_add(WORD);
+    for (sum, w) in sums.iter_mut().zip(w) {
+        let low = vpadalq_s16(*sum, vmull_s8(vget_low_s8(word), vget_low_s8(w)));
+        *sum = vpadalq_s16(low, vmull_high_s8(word, w));
+    }
+}

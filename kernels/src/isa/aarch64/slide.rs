@@ -1,0 +1,179 @@
+//! Depthwise sums on NEON: sixteen channels of a tap are multiplied to 16 bits, where several taps are summed before
+//! they are widened to 32; and how rows are interleaved for families that multiply four rows at once.
+
+use core::arch::aarch64::*;
+
+use super::lanes::{Range, Scales, store};
+use super::{BLOCK, LANES};
+use crate::packed::engine::{Depthwise, Out};
+
+/// The taps of a window of three by three, whose weights stay in registers.
+const NINE: usize = 9;
+
+/// How many taps in a row 16 bits can sum up for all channels of a block, whatever the activations are: these are −128 at
+/// most, so the magnitudes of the weights may sum up to 255.
+pub(super) fn way(w: &[i8]) -> u8 {
+    let fits = |taps: &usize| {
+        let sum = |group: &[i8], c: usize| -> u32 {
+            group.chunks_exact(BLOCK).map(|tap| u32::from(tap[c].unsigned_abs())).sum()
+        };
+        w.chunks(taps * BLOCK).all(|group| (0..BLOCK).all(|c| sum(group, c) <= 255))
+    };
+    [9, 5, 3, 2].into_iter().find(fits).unwrap_or(1) as u8
+}
+
+/// Requantized sums.
+///
+/// # Safety
+/// NEON, and what [`Engine::depthwise`](crate::packed::engine::Engine::depthwise) asserts, for rows that lie apart.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn depthwise(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (d.taps.len(), d.way) {
+            (NINE, 9) => windows::<9>(d, out, y),
+            (NINE, 5) => windows::<5>(d, out, y),
+            (NINE, 3) => windows::<3>(d, out, y),
+            (NINE, 2) => windows::<2>(d, out, y),
+            (NINE, _) => windows::<1>(d, out, y),
+            _ => any(d, out, y),
+        }
+    }
+}
+
+/// Sums of sixteen channels, and the products that wait in 16 bits to be added to them.
+struct Sums {
+    sums: [int32x4_t; 4],
+    products: [int16x8_t; 2],
+}
+
+impl Sums {
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn new(scales: &[Scales; 4]) -> Self {
+        let bias = [scales[0].bias, scales[1].bias, scales[2].bias, scales[3].bias];
+        Self { sums: bias, products: [vdupq_n_s16(0); 2] }
+    }
+
+    /// The products of the first tap of a group.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn first(&mut self, x: int8x16_t, w: int8x16_t) {
+        self.products = [vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w)];
+    }
+
+    /// Those of a further one.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn more(&mut self, x: int8x16_t, w: int8x16_t) {
+        let [low, high] = self.products;
+        self.products = [vmlal_s8(low, vget_low_s8(x), vget_low_s8(w)), vmlal_high_s8(high, x, w)];
+    }
+
+    /// The end of a group.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn widen(&mut self) {
+        let ([low, high], [a, b, c, d]) = (self.products, self.sums);
+        self.sums = [
+            vaddw_s16(a, vget_low_s16(low)),
+            vaddw_high_s16(b, low),
+            vaddw_s16(c, vget_low_s16(high)),
+            vaddw_high_s16(d, high),
+        ];
+    }
+}
+
+/// # Safety
+/// The constants are there for a block.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn scales(out: &Out<'_>) -> [Scales; 4] {
+    // SAFETY: the caller's promise.
+    unsafe { [0, 1, 2, 3].map(|n| Scales::at(out, n * LANES)) }
+}
+
+/// Windows of three by three, `GROUP` taps summed in 16 bits.
+///
+/// # Safety
+/// As [`depthwise`]; there are nine taps.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+    let range = Range::new(out.zero, out.min, out.max);
+    // SAFETY: constants, weights, taps and outputs are there.
+    unsafe {
+        let all = scales(out);
+        let [s0, s1, s2, s3] = &all;
+        let w: [int8x16_t; NINE] = core::array::from_fn(|tap| vld1q_s8(d.w.as_ptr().add(tap * BLOCK)));
+        let taps: [usize; NINE] = core::array::from_fn(|tap| *d.taps.get_unchecked(tap));
+        let (mut x, mut y) = (d.x.as_ptr().cast::<i8>(), y.as_mut_ptr());
+        for _ in 0..d.pixels {
+            let mut sums = Sums::new(&all);
+            for tap in 0..NINE {
+                let x = vld1q_s8(x.add(taps[tap]));
+                if tap % GROUP == 0 {
+                    sums.first(x, w[tap]);
+                } else {
+                    sums.more(x, w[tap]);
+                }
+                if tap % GROUP == GROUP - 1 || tap == NINE - 1 {
+                    sums.widen();
+                }
+            }
+            store(y, range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]), out.channels);
+            (x, y) = (x.wrapping_add(d.step), y.wrapping_add(out.stride));
+        }
+    }
+}
+
+/// Windows of any taps.
+///
+/// # Safety
+/// As [`depthwise`].
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+    let range = Range::new(out.zero, out.min, out.max);
+    // SAFETY: constants, weights, taps and outputs are there.
+    unsafe {
+        let all = scales(out);
+        let [s0, s1, s2, s3] = &all;
+        for pixel in 0..d.pixels {
+            let x = d.x.as_ptr().cast::<i8>().add(pixel * d.step);
+            let (mut sums, mut w) = (Sums::new(&all), d.w.as_ptr());
+            for group in d.taps.chunks(d.way.into()) {
+                for (i, &tap) in group.iter().enumerate() {
+                    let x = vld1q_s8(x.add(tap));
+                    if i == 0 {
+                        sums.first(x, vld1q_s8(w));
+                    } else {
+                        sums.more(x, vld1q_s8(w));
+                    }
+                    w = w.add(BLOCK);
+                }
+                sums.widen();
+            }
+            let bytes = range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]);
+            store(y.as_mut_ptr().add(pixel * out.stride), bytes, out.channels);
+        }
+    }
+}
+
+/// Words of one value from each of four rows.
+///
+/// # Safety
+/// NEON, and what [`Engine::interleave`](crate::packed::engine::Engine::interleave) asserts.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn interleave(rows: &[&[i8]], step: usize, words: &mut [[u32; BLOCK]]) {
+    for (i, words) in words.iter_mut().enumerate() {
+        // SAFETY: whole blocks of values lie in the rows, and there is room for four vectors.
+        unsafe {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row| vld1q_s8(rows[row].as_ptr().add(i * step)));
+            // Rows one and three, two and four, then both.
+            let (ac, bd) = (vzipq_s8(a, c), vzipq_s8(b, d));
+            let (low, high) = (vzipq_s8(ac.0, bd.0), vzipq_s8(ac.1, bd.1));
+            vst1q_s8_x4(words.as_mut_ptr().cast(), int8x16x4_t(low.0, low.1, high.0, high.1));
+        }
+    }
+}
