@@ -207,7 +207,15 @@ fn in_file(path: &Path, e: Error) -> Error {
 /// What samples of a graph's input look like.
 pub fn spec(graph: &Graph, prepare: Prepare, labels: Option<PathBuf>, limit: Option<usize>) -> Spec {
     let input = graph.value(graph.inputs[0]);
-    Spec { input: input.name.clone(), shape: input.shape[1..].to_vec(), prepare, labels, limit }
+    Spec { input: input.name.clone(), shape: of_one(&input.shape), prepare, labels, limit }
+}
+
+/// The shape of one sample of an input: without the batch axis, where there is one.
+pub(crate) fn of_one(shape: &[usize]) -> Vec<usize> {
+    match shape {
+        [1, one @ ..] if !one.is_empty() => one.to_vec(),
+        whole => whole.to_vec(),
+    }
 }
 
 /// Whether the imported network takes channels before rows and columns.

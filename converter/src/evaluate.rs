@@ -1,6 +1,6 @@
 //! Accuracy of a classifier, as a mote model or as the float network, over labelled samples.
 
-use crate::convert::{float_network, prepared_graph, spec};
+use crate::convert::{float_network, of_one, prepared_graph, spec};
 use crate::data::{self, Prepare, Spec};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
@@ -164,7 +164,8 @@ pub fn model_spec(model: &Model<'_>, labels: Option<PathBuf>) -> Result<Spec> {
         mean: values(&|c| p.mean(c), p.len()),
         scale: values(&|c| p.scale(c), p.len()),
     });
-    let shape = input.shape.dims().iter().skip(1).map(|&d| d as usize).collect();
+    let dims: Vec<usize> = input.shape.dims().iter().map(|&d| d as usize).collect();
+    let shape = of_one(&dims);
     Ok(Spec { input: model.name(&input).to_owned(), shape, prepare, labels, limit: None })
 }
 

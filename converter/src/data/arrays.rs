@@ -3,10 +3,12 @@
 use super::unreadable;
 use crate::error::{Error, Result};
 use crate::import::guarded;
-use ndarray::{ArrayD, ArrayView, Axis, IxDyn, OwnedRepr};
-use ndarray_npy::{NpzReader, ReadNpyError, ReadNpyExt, ReadNpzError, ReadableElement};
+use ndarray::{ArrayD, ArrayView, Axis, IxDyn};
+use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use zip::ZipArchive;
 
 /// An array as it is stored.
 #[derive(Debug)]
@@ -65,17 +67,19 @@ impl Arrays {
     /// Opens an `.npz`; with labels when it holds any.
     pub(crate) fn npz(path: &Path, input: &str, shape: &[usize]) -> Result<(Self, Option<Vec<usize>>)> {
         let file = File::open(path).map_err(|e| unreadable(path, e.to_string()))?;
-        let failed = |e: ReadNpzError| unreadable(path, e.to_string());
-        let mut npz = NpzReader::new(file).map_err(failed)?;
-        let names = npz.names().map_err(failed)?;
+        let mut npz = ZipArchive::new(file).map_err(|e| unreadable(path, e.to_string()))?;
+        let entries = npz.file_names().map(|n| n.strip_suffix(".npy").unwrap_or(n).to_owned());
+        let names: Vec<String> = entries.collect();
         let is_label = |n: &&String| ["labels", "y"].contains(&n.as_str());
         let wanted = [input, "images", "x", "data"].into_iter().find(|w| names.iter().any(|n| n == w));
         let first = names.iter().find(|n| !is_label(n)).map(String::as_str);
         let Some(name) = wanted.or(first) else {
             return Err(unreadable(path, format!("there is no array of samples in it, only {names:?}")));
         };
-        let mut read =
-            |name: &str| any_type(&mut Npz(&mut npz, name)).map_err(|cause| unreadable(path, cause));
+        let mut read = |name: &str| {
+            let bytes = entry(&mut npz, name).map_err(|cause| unreadable(path, cause))?;
+            array(&bytes).map_err(|cause| unreadable(path, cause))
+        };
         let samples = Self::of(read(name)?, path, shape)?;
         let labels = match names.iter().find(is_label).filter(|l| *l != name) {
             Some(label) => Some(to_labels(&read(label)?, path)?),
@@ -164,12 +168,56 @@ fn to_labels(numbers: &Numbers, path: &Path) -> Result<Vec<usize>> {
 
 fn npy(path: &Path) -> Result<Numbers> {
     let bytes = std::fs::read(path).map_err(|e| unreadable(path, e.to_string()))?;
-    any_type(&mut Npy(&bytes)).map_err(|cause| unreadable(path, cause))
+    array(&bytes).map_err(|cause| unreadable(path, cause))
 }
 
-/// A place from which an array can be read, as a type that must be the stored one.
-trait Store {
-    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch>;
+/// An array of this many bytes is taken for a mistake, or for an attack by compression.
+const MOST_BYTES: u64 = 1 << 31;
+
+/// The bytes of an array in an archive.
+fn entry(npz: &mut ZipArchive<File>, name: &str) -> Result<Vec<u8>, String> {
+    let stored = [format!("{name}.npy"), name.to_owned()];
+    let stored = stored.iter().find(|n| npz.index_for_name(n).is_some());
+    let stored = stored.ok_or_else(|| format!("there is no array \"{name}\" in it"))?;
+    let mut bytes = Vec::new();
+    let file = npz.by_name(stored).map_err(|e| e.to_string())?;
+    // Memory grows with what is there, not with what is promised.
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    if bytes.len() as u64 == MOST_BYTES {
+        return Err(format!("its array \"{name}\" has {MOST_BYTES} bytes or more"));
+    }
+    Ok(bytes)
+}
+
+/// An array in numpy's format, whose header promises no more than there is.
+fn array(bytes: &[u8]) -> Result<Numbers, String> {
+    let length = match bytes {
+        [b'\x93', b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => {
+            usize::from(u16::from_le_bytes([*a, *b])) + 10
+        }
+        [b'\x93', b'N', b'U', b'M', b'P', b'Y', 2..=255, _, a, b, c, d, ..] => {
+            (u32::from_le_bytes([*a, *b, *c, *d]) as usize).saturating_add(12)
+        }
+        _ => return Err("it is no array of numpy".to_owned()),
+    };
+    let (header, data) = bytes.split_at_checked(length).ok_or("its header is cut off")?;
+    let header = String::from_utf8_lossy(header);
+    let shape =
+        header.split_once("'shape'").and_then(|(_, rest)| rest.split_once(')')).map_or("", |(s, _)| s);
+    let dims = shape.split(|c: char| !c.is_ascii_digit()).filter_map(|d| d.parse::<u128>().ok());
+    let elements = dims.fold(1u128, u128::saturating_mul);
+    if elements > data.len() as u128 {
+        return Err(format!("its header promises {elements} elements, {} bytes follow it", data.len()));
+    }
+    any_type(bytes)
+}
+
+/// Reads an array as a type that must be the stored one.
+fn read<T: ReadableElement>(bytes: &[u8]) -> Result<ArrayD<T>, Mismatch> {
+    guarded(|| ArrayD::<T>::read_npy(bytes)).map_err(Mismatch::Broken)?.map_err(|error| match error {
+        ReadNpyError::WrongDescriptor(kind) => Mismatch::OtherType(kind.to_string()),
+        e => Mismatch::Broken(e.to_string()),
+    })
 }
 
 enum Mismatch {
@@ -177,57 +225,30 @@ enum Mismatch {
     Broken(String),
 }
 
-struct Npy<'a>(&'a [u8]);
-
-impl Store for Npy<'_> {
-    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch> {
-        guarded(|| ArrayD::<T>::read_npy(self.0)).map_err(Mismatch::Broken)?.map_err(mismatch)
-    }
-}
-
-struct Npz<'a>(&'a mut NpzReader<File>, &'a str);
-
-impl Store for Npz<'_> {
-    fn read<T: ReadableElement>(&mut self) -> Result<ArrayD<T>, Mismatch> {
-        let result = guarded(|| self.0.by_name::<OwnedRepr<T>, IxDyn>(self.1));
-        result.map_err(Mismatch::Broken)?.map_err(|e| match e {
-            ReadNpzError::Npy(e) => mismatch(e),
-            e => Mismatch::Broken(e.to_string()),
-        })
-    }
-}
-
-fn mismatch(error: ReadNpyError) -> Mismatch {
-    match error {
-        ReadNpyError::WrongDescriptor(kind) => Mismatch::OtherType(kind.to_string()),
-        e => Mismatch::Broken(e.to_string()),
-    }
-}
-
 impl Mismatch {
     /// Tries another type, unless that cannot help.
     fn or<T: ReadableElement>(
         self,
-        store: &mut impl Store,
+        bytes: &[u8],
         wrap: fn(ArrayD<T>) -> Numbers,
     ) -> Result<Numbers, Mismatch> {
         match self {
-            Mismatch::OtherType(_) => store.read().map(wrap),
+            Mismatch::OtherType(_) => read(bytes).map(wrap),
             Mismatch::Broken(_) => Err(self),
         }
     }
 }
 
 /// Reads whatever type is stored; only the header is read for those that are not.
-fn any_type(store: &mut impl Store) -> Result<Numbers, String> {
-    let read = store.read().map(Numbers::U8);
-    let read = read.or_else(|m| m.or(store, Numbers::F32));
-    let read = read.or_else(|m| m.or(store, Numbers::I64));
-    let read = read.or_else(|m| m.or(store, Numbers::I32));
-    let read = read.or_else(|m| m.or(store, Numbers::F64));
-    let read = read.or_else(|m| m.or(store, Numbers::I8));
-    let read = read.or_else(|m| m.or(store, Numbers::U16));
-    let read = read.or_else(|m| m.or(store, Numbers::I16));
+fn any_type(bytes: &[u8]) -> Result<Numbers, String> {
+    let read = read(bytes).map(Numbers::U8);
+    let read = read.or_else(|m| m.or(bytes, Numbers::F32));
+    let read = read.or_else(|m| m.or(bytes, Numbers::I64));
+    let read = read.or_else(|m| m.or(bytes, Numbers::I32));
+    let read = read.or_else(|m| m.or(bytes, Numbers::F64));
+    let read = read.or_else(|m| m.or(bytes, Numbers::I8));
+    let read = read.or_else(|m| m.or(bytes, Numbers::U16));
+    let read = read.or_else(|m| m.or(bytes, Numbers::I16));
     read.map_err(|m| match m {
         Mismatch::Broken(cause) => cause,
         Mismatch::OtherType(kind) => {

@@ -13,7 +13,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::infer::Factoid;
 
 /// A model for a microcontroller has no tensor of more elements than this; a damaged one may.
-const MOST_ELEMENTS: usize = 1 << 28;
+const MOST_ELEMENTS: usize = 1 << 27;
 
 /// What is known about one tensor.
 #[derive(Debug, Clone)]
@@ -41,6 +41,12 @@ pub(crate) fn analyse(proto: &ModelProto) -> Result<Facts> {
     let Parsed { mut model, outlets } = parse(proto)?;
     let contradiction = infer(&mut model, proto, &outlets);
     let mut late = HashMap::new();
+    for (name, &outlet) in &outlets {
+        let fact = model.outlet_fact(outlet).map_err(|e| damaged(tract_cause(&e)))?;
+        if let Ok(Some(shape)) = fact.shape.as_concrete_finite() {
+            check_size(name, &shape)?;
+        }
+    }
     if contradiction.is_none() {
         guarded(|| fold_large(&model, &mut late)).map_err(damaged)?;
     }
@@ -52,9 +58,6 @@ pub(crate) fn analyse(proto: &ModelProto) -> Result<Facts> {
             Some(t) => Some(t.shape().to_vec()),
             None => fact.shape.as_concrete_finite().ok().flatten().map(|s| s.to_vec()),
         };
-        if let Some(shape) = &shape {
-            check_size(&name, shape)?;
-        }
         by_name.insert(name, Fact { shape, kind: fact.datum_type.concretize(), konst });
     }
     Ok(Facts { by_name, contradiction })
@@ -72,9 +75,10 @@ fn check_size(name: &str, shape: &[usize]) -> Result<()> {
 
 /// Computes what depends on constants alone but is above tract's own limit for folding. Only for a
 /// graph without contradictions and for results of a known shape: tract's operators rely on what
-/// their inference has established.
+/// their inference has established. Never more than the largest tensor altogether.
 fn fold_large(model: &InferenceModel, late: &mut HashMap<OutletId, Arc<Tensor>>) {
     let Ok(order) = model.eval_order() else { return };
+    let mut room = MOST_ELEMENTS;
     for id in order {
         let node = model.node(id);
         let known = |o: &OutletId| {
@@ -87,6 +91,12 @@ fn fold_large(model: &InferenceModel, late: &mut HashMap<OutletId, Arc<Tensor>>)
             continue;
         }
         let Some(inputs) = node.inputs.iter().map(known).collect::<Option<Vec<_>>>() else { continue };
+        let volume = |o: &Outlet<InferenceFact>| -> usize {
+            let shape = o.fact.shape.as_concrete_finite().ok().flatten();
+            shape.map_or(0, |s| s.iter().product())
+        };
+        let Some(left) = room.checked_sub(node.outputs.iter().map(volume).sum()) else { return };
+        room = left;
         let inputs = inputs.into_iter().map(|t| t.into_tvalue()).collect();
         if let Ok(Some(outputs)) = node.op.eval_out_of_plan(inputs) {
             for (slot, value) in outputs.into_iter().enumerate() {

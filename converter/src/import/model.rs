@@ -17,6 +17,9 @@ use tract_onnx::prelude::*;
 /// The oldest operator set whose definitions are the ones implemented here.
 const OLDEST_OPSET: i64 = 7;
 
+/// No model has more steps than half of this.
+const MOST_NODES: usize = 2 * mote_format::MAX_STEPS;
+
 /// Reads a model, fixes the shapes of its inputs, and makes a quantized one the float one that it stands for; gives what
 /// that one says of its integers.
 pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<(ModelProto, Given)> {
@@ -36,6 +39,12 @@ pub(crate) fn decode(bytes: &[u8], shapes: &InputShapes) -> Result<(ModelProto, 
             graph.node.len(),
             graph.output.len()
         )));
+    }
+    let computing = graph.node.iter().filter(|n| n.op_type != "Constant").count();
+    if computing > MOST_NODES {
+        return Err(Error::new("the model is too large")
+            .cause(format!("it has {computing} nodes; at most {MOST_NODES} are read"))
+            .remedy("check the file; simplify it, or cut it into several models"));
     }
     refuse_subgraphs_and_files(graph)?;
     check_names(graph)?;

@@ -42,8 +42,12 @@ pub struct Params {
 impl Params {
     /// Those of a value; an error when it has none, which is a defect.
     pub fn of(&self, graph: &Graph, id: ValueId) -> Result<Quant> {
-        self.quants[self.classes.root(id.0)]
-            .ok_or_else(|| Error::internal(format!("value {} has no scale", graph.value(id).name)))
+        self.quants[self.classes.root(id.0)].ok_or_else(|| {
+            Error::new("cannot quantize the network")
+                .at(format!("tensor \"{}\"", graph.value(id).name))
+                .cause("no finite value of it was seen, so that it has no scale")
+                .remedy("look for a division by zero, a logarithm, or constants that are not finite")
+        })
     }
 
     /// A value of the graph that needs a scale and has none, since it was not observed.

@@ -13,6 +13,7 @@ mod elementwise;
 mod layout;
 mod network;
 mod operators;
+mod slices;
 mod window;
 
 use super::file::{File, Node};

@@ -9,10 +9,10 @@ use mote_format::{Gather, MAX_RANK, Op as Kernel, Pad};
 
 /// What is taken along one dimension.
 #[derive(Clone, Copy)]
-struct Part {
-    begin: usize,
-    step: i64,
-    count: usize,
+pub(super) struct Part {
+    pub(super) begin: usize,
+    pub(super) step: i64,
+    pub(super) count: usize,
 }
 
 /// Appends the step that takes a way through input `i` to output `k`; both have one scale, or none.
@@ -54,24 +54,39 @@ fn source<'a>(l: &Lowering<'a>, node: &Node<'a>, i: usize) -> Result<&'a Tensor<
     Ok(x)
 }
 
-/// The masks are numpy's: a bit an entry of `begin`, `end` and `strides`.
 pub(super) fn strided_slice<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
-    let options = l.options(node, node.options.builtin_options_as_strided_slice_options())?;
     let x = source(l, node, 0)?;
-    let [begin, end, strides] = [l.integers(node, 1)?, l.integers(node, 2)?, l.integers(node, 3)?];
+    let bounds = [l.integers(node, 1)?, l.integers(node, 2)?, l.integers(node, 3)?];
+    let (taken, y) = strided(node, &x.dims, &bounds).map_err(|cause| l.refuse(node, cause))?;
+    let way = (taken.iter().enumerate())
+        .fold(Walk::over(&x.dims), |way, (d, part)| way.slice(d, part.begin, part.step, part.count));
+    expect(l, node, 0, &y)?;
+    take(l, node, (0, 0), &way)
+}
+
+/// What STRIDED_SLICE takes of each dimension, and the shape that comes out. The masks are numpy's: a bit an entry of begin,
+/// end and strides.
+pub(super) fn strided(
+    node: &Node<'_>,
+    dims: &[usize],
+    [begin, end, strides]: &[Vec<i64>; 3],
+) -> Result<(Vec<Part>, Vec<usize>), String> {
+    let options = node.options.builtin_options_as_strided_slice_options().ok_or("its options are missing")?;
     let entries = begin.len();
     let set = |mask: i32, i: usize| i < 32 && mask >> i & 1 == 1;
     let (whole, new) = (options.ellipsis_mask(), options.new_axis_mask());
     let used = (0..entries).filter(|&i| !set(whole, i) && (!set(new, i))).count();
-    let sound = end.len() == entries && strides.len() == entries && used <= x.dims.len() && entries <= 32;
+    let sound = end.len() == entries && strides.len() == entries && used <= dims.len() && entries <= 32;
     if !sound || !strides.iter().all(|&s| s != 0) || whole.count_ones() > 1 {
-        return Err(l.refuse(node, format!("it takes {begin:?} to {end:?} by {strides:?} of {:?}", x.dims)));
+        return Err(format!("it takes {begin:?} to {end:?} by {strides:?} of {dims:?}"));
     }
-    let (mut way, mut d, mut y) = (Walk::over(&x.dims), 0, Vec::new());
+    let all = |&count: &usize| Part { begin: 0, step: 1, count };
+    let mut taken: Vec<Part> = dims.iter().map(all).collect();
+    let (mut d, mut y) = (0, Vec::new());
     for i in 0..entries {
         if set(whole, i) {
-            let rest = x.dims.len() - used;
-            y.extend(&x.dims[d..d + rest]);
+            let rest = dims.len() - used;
+            y.extend(&dims[d..d + rest]);
             d += rest;
             continue;
         }
@@ -84,17 +99,15 @@ pub(super) fn strided_slice<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result
             (!set(options.begin_mask(), i) || shrink).then_some(begin[i]),
             (!set(options.end_mask(), i)).then_some(end[i]),
         ];
-        let part = part(x.dims[d], bounds, strides[i], shrink)
-            .ok_or_else(|| l.refuse(node, format!("it takes nothing of dimension {d} of {:?}", x.dims)))?;
-        way = way.slice(d, part.begin, part.step, part.count);
+        taken[d] = part(dims[d], bounds, strides[i], shrink)
+            .ok_or_else(|| format!("it takes nothing of dimension {d} of {dims:?}"))?;
         if !shrink {
-            y.push(part.count);
+            y.push(taken[d].count);
         }
         d += 1;
     }
-    y.extend(&x.dims[d..]);
-    expect(l, node, 0, &y)?;
-    take(l, node, (0, 0), &way)
+    y.extend(&dims[d..]);
+    Ok((taken, y))
 }
 
 /// Begin and end as numbers that count from the end where they are negative, and are held inside; open where there is

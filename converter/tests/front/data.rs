@@ -166,3 +166,31 @@ fn preparation_is_applied_and_must_fit() {
     let prepare = Prepare::parse(Some("1,2"), None).unwrap();
     fails(&path, &Spec { prepare, ..spec(&[2, 2, 3]) });
 }
+
+/// Headers that promise more than there is, by far.
+#[test]
+fn arrays_that_are_not_there() {
+    let header = |text: &str| {
+        let text = format!("{text:<117}\n");
+        [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), &[0; 32]].concat()
+    };
+    let shapes = ["(1000000000000, 4)", "(4611686018427387904, 4, 4)", "(800000000, 4)", "(-1, 4)", "(9, 4)"];
+    let mut files: Vec<Vec<u8>> = shapes
+        .iter()
+        .map(|shape| header(&format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}")))
+        .collect();
+    files.extend([b"\x93NUMPY\x02\x00\xff\xff\xff\xff{".to_vec(), b"\x93NUMPY".to_vec(), Vec::new()]);
+    let folder = tempfile::tempdir().unwrap();
+    for bytes in files {
+        let (npy, npz) = (folder.path().join("x.npy"), folder.path().join("x.npz"));
+        std::fs::write(&npy, &bytes).unwrap();
+        let mut archive = zip::ZipWriter::new(File::create(&npz).unwrap());
+        archive.start_file("x.npy", zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, &bytes).unwrap();
+        archive.finish().unwrap();
+        for path in [npy, npz] {
+            let e = fails(&path, &spec(&[4]));
+            assert!(!e.cause.is_empty(), "{e}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Damaged files end in an error, never in a panic. Flips that leave a valid file may be accepted;
 //! then the passes must be able to take it.
 
-use crate::builder::{Model, Random, ints};
+use crate::builder::{Model, Random, int, ints};
 use mote_converter::import::{self, InputShapes};
 use mote_converter::passes;
 use mote_converter::reference::Reference;
@@ -123,4 +123,47 @@ fn operators_on_images_without_images() {
     let mut m = Model::new(13);
     m.input("x", &[1, 4]).weights("k", &[]).batch_norm("k", "n", 1).node("Add", &["x", "n"], "y", &[]);
     assert!(!survives(&m.output("y").bytes()));
+}
+
+#[test]
+fn too_many_nodes() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]);
+    let mut last = "x".to_owned();
+    for i in 0..9000 {
+        let next = format!("a{i}");
+        m.node("Relu", &[&last], &next, &[]);
+        last = next;
+    }
+    let e = import::onnx(&m.output(&last).bytes(), &InputShapes::default()).expect_err("a refusal");
+    assert!(e.cause.contains("9000 nodes"), "{e}");
+}
+
+/// A constant that doubles with every node.
+#[test]
+fn constants_that_grow() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]).weights("k", &[4]);
+    let mut last = "k".to_owned();
+    for i in 0..40 {
+        let next = format!("a{i}");
+        m.node("Concat", &[&last, &last], &next, &[int("axis", 0)]);
+        last = next;
+    }
+    m.node("ReduceMax", &[&last], "m", &[]).node("Add", &["x", "m"], "y", &[]).output("y");
+    assert!(!survives(&m.bytes()));
+}
+
+#[test]
+fn weights_in_another_file() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]).weights("w", &[4, 4]).node("MatMul", &["x", "w"], "y", &[]).output("y");
+    let tensor = &mut m.graph().initializer[0];
+    tensor.data_location = Some(1);
+    tensor.external_data = vec![tract_onnx::pb::StringStringEntryProto {
+        key: "location".into(),
+        value: "../../etc/passwd".into(),
+    }];
+    let e = import::onnx(&m.bytes(), &InputShapes::default()).expect_err("a refusal");
+    assert!(e.to_string().contains("\"w\"") && !e.to_string().contains("root:"), "{e}");
 }

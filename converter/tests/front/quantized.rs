@@ -89,6 +89,18 @@ fn functions_of_one_value() {
     close(&m, &[1, 4, 5, 6], 30.0);
 }
 
+/// What is never finite has no scale; a number without axes is a sample like any other.
+#[test]
+fn values_that_are_never_finite_and_scalars() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4]).node("Sub", &["x", "x"], "z", &[]).node("Div", &["x", "z"], "y", &[]).output("y");
+    let e = to_int8(&m, &[1, 4]).expect_err("a refusal");
+    assert!(e.to_string().contains("no finite value"), "{e}");
+    let mut m = Model::new(13);
+    m.input("x", &[]).node("Relu", &["x"], "y", &[]).output("y");
+    close(&m, &[1], 30.0);
+}
+
 #[test]
 fn sums_differences_and_products() {
     for op in ["Add", "Sub", "Mul"] {

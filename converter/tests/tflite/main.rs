@@ -5,6 +5,7 @@ mod builder;
 mod command;
 mod elementwise;
 mod float;
+mod float_slices;
 mod layout;
 mod oracle;
 mod recurrent;

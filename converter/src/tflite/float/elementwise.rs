@@ -3,7 +3,8 @@
 use super::Lowered;
 use super::network::{Network, axis, float, int};
 use crate::tflite::file::Node;
-use tract_tflite::tflite::ActivationFunctionType as Activation;
+use crate::tflite::lower::kind_name;
+use tract_tflite::tflite::{ActivationFunctionType as Activation, TensorType};
 
 pub(super) fn add<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let options = node.options.builtin_options_as_add_options();
@@ -81,24 +82,94 @@ fn unary(n: &mut Network<'_>, node: &Node<'_>, op: &str) -> Lowered {
     n.emit(node, op, &[x], &[])
 }
 
-pub(super) fn elu<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    unary(n, node, "Elu")
+/// Functions that ONNX has a name for.
+macro_rules! functions {
+    ($($name:ident $op:literal;)*) => {$(
+        pub(super) fn $name<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+            unary(n, node, $op)
+        }
+    )*};
+}
+functions! {
+    abs "Abs";
+    ceil "Ceil";
+    cos "Cos";
+    elu "Elu";
+    exp "Exp";
+    floor "Floor";
+    hard_swish "HardSwish";
+    log "Log";
+    logistic "Sigmoid";
+    neg "Neg";
+    round "Round";
+    sign "Sign";
+    sin "Sin";
+    sqrt "Sqrt";
+    tanh "Tanh";
 }
 
-pub(super) fn hard_swish<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    unary(n, node, "HardSwish")
+pub(super) fn rsqrt<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let x = n.operand(node, 0)?;
+    let root = n.step(node, "Sqrt", &[x], &[])?;
+    n.emit(node, "Reciprocal", &[root], &[])
 }
 
-pub(super) fn logistic<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    unary(n, node, "Sigmoid")
+pub(super) fn square<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let x = n.operand(node, 0)?;
+    n.emit(node, "Mul", &[x.clone(), x], &[])
 }
 
-pub(super) fn neg<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    unary(n, node, "Neg")
+pub(super) fn squared_difference<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let operands = [broadcast(n, node, 0)?, broadcast(n, node, 1)?];
+    let difference = n.step(node, "Sub", &operands, &[])?;
+    n.emit(node, "Mul", &[difference.clone(), difference], &[])
 }
 
-pub(super) fn tanh<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    unary(n, node, "Tanh")
+/// With one exponent for all.
+pub(super) fn pow<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let exponent = n.floats(node, 1)?;
+    let (1, Some(&exponent)) = (exponent.len(), exponent.first()) else {
+        return Err("it has several exponents".into());
+    };
+    let (x, exponent) = (n.operand(node, 0)?, n.number("exponent", exponent));
+    n.emit(node, "Pow", &[x, exponent], &[])
+}
+
+/// ONNX has a name for it in later operator sets only.
+pub(super) fn gelu<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let approximate = node.options.builtin_options_as_gelu_options().is_some_and(|o| o.approximate());
+    let x = n.operand(node, 0)?;
+    let [one, half] = [1.0, 0.5].map(|v| n.number("gelu", v));
+    let bent = if approximate {
+        let [three, cubic, scale] = [3.0, 0.044_715, 0.797_884_6].map(|v| n.number("gelu", v));
+        let cube = n.step(node, "Pow", &[x.clone(), three], &[])?;
+        let cube = n.step(node, "Mul", &[cube, cubic], &[])?;
+        let inner = n.step(node, "Add", &[x.clone(), cube], &[])?;
+        let inner = n.step(node, "Mul", &[inner, scale], &[])?;
+        n.step(node, "Tanh", &[inner], &[])?
+    } else {
+        let root = n.number("gelu", std::f32::consts::FRAC_1_SQRT_2);
+        let inner = n.step(node, "Mul", &[x.clone(), root], &[])?;
+        n.step(node, "Erf", &[inner], &[])?
+    };
+    let gate = n.step(node, "Add", &[bent, one], &[])?;
+    let gated = n.step(node, "Mul", &[x, gate], &[])?;
+    n.emit(node, "Mul", &[gated, half], &[])
+}
+
+pub(super) fn add_n<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let operands = (0..node.inputs.len()).map(|i| n.operand(node, i)).collect::<Lowered<Vec<_>>>()?;
+    n.emit(node, "Sum", &operands, &[])
+}
+
+/// From floats to floats.
+pub(super) fn cast<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let float = TensorType::FLOAT32;
+    let kinds = [n.input(node, 0)?.kind, n.output(node)?.kind];
+    if kinds != [float; 2] {
+        return Err(format!("it makes {} of {}", kind_name(kinds[1]), kind_name(kinds[0])));
+    }
+    unary(n, node, "Identity")
 }
 
 pub(super) fn relu<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
@@ -109,6 +180,11 @@ pub(super) fn relu<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
 pub(super) fn relu6<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let x = n.operand(node, 0)?;
     n.activate(node, x, Activation::RELU6)
+}
+
+pub(super) fn relu_0_to_1<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    let (x, bounds) = (n.operand(node, 0)?, [0.0, 1.0].map(|v| n.number("bound", v)));
+    n.emit(node, "Clip", &[&[x][..], &bounds].concat(), &[])
 }
 
 pub(super) fn relu_n1_to_1<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {

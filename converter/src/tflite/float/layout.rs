@@ -75,6 +75,10 @@ pub(super) fn max<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     reduce(n, node, "ReduceMax")
 }
 
+pub(super) fn min<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
+    reduce(n, node, "ReduceMin")
+}
+
 pub(super) fn sum<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     reduce(n, node, "ReduceSum")
 }

@@ -184,12 +184,23 @@ impl<'a> Network<'a> {
     }
 
     /// Appends a node.
-    pub(super) fn node(&mut self, op: &str, inputs: &[String], output: &str, attributes: &[AttributeProto]) {
+    fn node(&mut self, op: &str, inputs: &[String], output: &str, attributes: &[AttributeProto]) {
+        self.node_of(&[output.to_owned()], op, inputs, attributes);
+    }
+
+    /// Appends a node that makes several tensors.
+    pub(super) fn node_of(
+        &mut self,
+        outputs: &[String],
+        op: &str,
+        inputs: &[String],
+        attributes: &[AttributeProto],
+    ) {
         self.graph.node.push(NodeProto {
-            name: output.to_owned(),
+            name: outputs.first().cloned().unwrap_or_default(),
             op_type: op.to_owned(),
             input: inputs.to_vec(),
-            output: vec![output.to_owned()],
+            output: outputs.to_vec(),
             attribute: attributes.to_vec(),
             ..Default::default()
         });
@@ -203,7 +214,8 @@ impl<'a> Network<'a> {
         inputs: &[String],
         attributes: &[AttributeProto],
     ) -> Lowered<String> {
-        let name = self.name(&self.output(node)?.name, &op.to_lowercase());
+        let first = node.outputs.first().ok_or("it has no output")?;
+        let name = self.name(&self.file.tensors[*first].name, &op.to_lowercase());
         self.node(op, inputs, &name, attributes);
         Ok(name)
     }
@@ -216,7 +228,18 @@ impl<'a> Network<'a> {
         inputs: &[String],
         attributes: &[AttributeProto],
     ) -> Lowered {
-        let (id, tensor) = (only(node)?, self.output(node)?);
+        self.emit_to(only(node)?, op, inputs, attributes)
+    }
+
+    /// The same for one tensor of several that an operator makes.
+    pub(super) fn emit_to(
+        &mut self,
+        id: usize,
+        op: &str,
+        inputs: &[String],
+        attributes: &[AttributeProto],
+    ) -> Lowered {
+        let tensor = &self.file.tensors[id];
         let edge = tensor.dims.len() == 4 && self.file.outputs.contains(&id);
         let name = if edge { self.name(&tensor.name, "nchw") } else { tensor.name.clone() };
         self.node(op, inputs, &name, attributes);
@@ -263,10 +286,23 @@ impl<'a> Network<'a> {
 
     /// Makes `plain`, in the file's order of axes, the output of a node.
     pub(super) fn emit_in_order(&mut self, node: &Node<'_>, plain: String) -> Lowered {
-        match self.output(node)?.dims.len() {
-            4 => self.emit(node, "Transpose", &[plain], &[ints("perm", &TO_NCHW)]),
-            _ => self.emit(node, "Identity", &[plain], &[]),
+        self.emit_in_order_to(only(node)?, plain)
+    }
+
+    /// The same for one tensor of several that an operator makes.
+    fn emit_in_order_to(&mut self, id: usize, plain: String) -> Lowered {
+        match self.file.tensors[id].dims.len() {
+            4 => self.emit_to(id, "Transpose", &[plain], &[ints("perm", &TO_NCHW)]),
+            _ => self.emit_to(id, "Identity", &[plain], &[]),
         }
+    }
+
+    /// Makes the elements of `plain`, in the file's order, tensor `id`, whose shape may be another.
+    pub(super) fn emit_shaped(&mut self, node: &Node<'_>, id: usize, plain: String) -> Lowered {
+        let dims: Vec<i64> = self.file.tensors[id].dims.iter().map(|&d| d as i64).collect();
+        let shape = self.integers_as(&plain, &dims);
+        let shaped = self.step(node, "Reshape", &[plain, shape], &[])?;
+        self.emit_in_order_to(id, shaped)
     }
 
     /// Appends what holds tensor `t`, which lies in `plain` in the file's order of axes.

@@ -202,19 +202,22 @@ fn resize(n: &mut Network<'_>, node: &Node<'_>, attributes: &[AttributeProto]) -
 
 pub(super) fn transpose_conv<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let o = options(node.options.builtin_options_as_transpose_conv_options())?;
-    spread(n, node, [2, 1, 3], o.fused_activation_function())
+    let positive = |v: i32| usize::try_from(v).ok().filter(|&v| v > 0).ok_or("a step is not positive");
+    let stride = [positive(o.stride_h())?, positive(o.stride_w())?];
+    spread(n, node, [2, 1, 3], Some(stride), o.fused_activation_function())
 }
 
 pub(super) fn transpose_conv_bias<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
-    spread(n, node, [0, 1, 2], ActivationFunctionType::NONE)
+    spread(n, node, [0, 1, 2], None, ActivationFunctionType::NONE)
 }
 
-/// A transposed convolution whose windows touch without overlapping: each pixel becomes a block of pixels by a pointwise
-/// convolution. `places` are the inputs that hold image, weights and bias.
+/// Where windows touch without overlapping, each pixel becomes a block of pixels by a pointwise convolution. The first numbers
+/// are the inputs that hold image, weights and bias; without a stride it is how much larger the output is.
 fn spread(
     n: &mut Network<'_>,
     node: &Node<'_>,
     [image, kernel, offset]: [usize; 3],
+    stride: Option<[usize; 2]>,
     activation: ActivationFunctionType,
 ) -> Lowered {
     let (x, y, weights) = (&n.input(node, image)?.dims, &n.output(node)?.dims, n.floats(node, kernel)?);
@@ -222,8 +225,19 @@ fn spread(
     else {
         return Err(format!("it makes {y:?} of {x:?} with weights of shape {:?}", weights.shape()));
     };
-    if kh != kw || [oh, ow] != [h * kh, w * kw] {
-        return Err("its windows overlap; those that only touch are possible".into());
+    if h == 0 || w == 0 || kh == 0 || kw == 0 {
+        return Err(format!("its image is {h} x {w}, its kernel {kh} x {kw}"));
+    }
+    let stride = stride.unwrap_or([oh / h, ow / w]);
+    if kh != kw || stride != [kh, kw] || [oh, ow] != [h * kh, w * kw] {
+        let attributes = overlap([h, w], [oh, ow], [kh, kw], stride)?;
+        let weights = weights.permuted_axes(&[3, 0, 1, 2][..]);
+        let name = &n.input(node, kernel)?.name;
+        let mut operands = vec![n.operand(node, image)?, n.floats_as(name, &weights)];
+        if let Some(bias) = n.constant(node, offset) {
+            operands.push(n.floats_as(&n.input(node, offset)?.name, &bias));
+        }
+        return n.emit_activated(node, "ConvTranspose", &operands, &attributes, activation);
     }
     let phases = weights.permuted_axes(&[1, 2, 0, 3][..]).as_standard_layout().into_owned();
     let phases =
@@ -237,4 +251,28 @@ fn spread(
     let blocks = n.step(node, "Conv", &operands, &[ints("kernel_shape", &[1, 1])])?;
     let attributes = [int("blocksize", kh), text("mode", "DCR")];
     n.emit_activated(node, "DepthToSpace", &[blocks], &attributes, activation)
+}
+
+/// Attributes of a transposed convolution: its padding is that of the convolution from the output to the input.
+fn overlap(
+    from: [usize; 2],
+    to: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+) -> Lowered<Vec<AttributeProto>> {
+    let (mut pads, mut extra) = ([0; 4], [0; 2]);
+    for axis in 0..2 {
+        let reach = (from[axis] - 1) * stride[axis] + kernel[axis];
+        let total = reach.saturating_sub(to[axis]);
+        (pads[axis], pads[axis + 2]) = (total / 2, total - total / 2);
+        extra[axis] = to[axis].saturating_sub(reach);
+        if stride[axis] == 0 || extra[axis] >= stride[axis] || pads[axis + 2] >= kernel[axis] {
+            return Err(format!("{from:?} in steps of {stride:?} does not become {to:?}"));
+        }
+    }
+    let mut attributes = vec![ints("strides", &stride), ints("pads", &pads), ints("kernel_shape", &kernel)];
+    if extra != [0; 2] {
+        attributes.push(ints("output_padding", &extra));
+    }
+    Ok(attributes)
 }
