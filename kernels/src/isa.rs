@@ -228,6 +228,14 @@ pub trait Isa: Ways {
         block.scratch[i * block.len + at..][..len].fill(value);
     }
 
+    /// Makes patch `i` of the rows of `x`, one behind the other.
+    #[inline(always)]
+    fn gather(self, block: &mut Block<'_>, i: usize, x: Rows<'_>) {
+        for row in 0..x.count {
+            self.pack(block, i, row * x.len, x.row(row));
+        }
+    }
+
     /// The layer's outputs for the patches of a block.
     #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {

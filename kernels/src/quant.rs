@@ -131,12 +131,26 @@ impl<'a> Channels<'a> {
     /// then lies behind the bounds of int8.
     #[inline(never)]
     pub fn is_plain(&self) -> bool {
-        // Normalised mantissas have 01 as their upper bits; exponents from -16 to -1 have 1111.
-        let mults = self.mult.iter().fold(0, |bits, m| bits | m ^ 1 << 30);
-        let shifts = self.shift.iter().fold(-1, |bits, s| bits & s);
+        // Normalised mantissas have 01 as their upper bits; exponents from -16 to -1 have 1111, and -1 has 1111 below.
+        let (mut mults, mut upper, mut lower) = (0, !0, 0);
+        let mut include = |mult: i32, shifts: u32| {
+            mults |= mult;
+            upper &= shifts;
+            lower |= (shifts & 0x0f0f_0f0f) + 0x0101_0101;
+        };
+        let ((mult_fours, mult_rest), (shift_fours, shift_rest)) =
+            (self.mult.as_chunks(), self.shift.as_chunks());
+        for ([a, b, c, d], &shifts) in mult_fours.iter().zip(shift_fours) {
+            let [a, b, c, d] = [a, b, c, d].map(|mult| mult ^ 1 << 30);
+            include(a | b | c | d, u32::from_ne_bytes(shifts.map(|shift| shift as u8)));
+        }
+        for (&mult, &shift) in mult_rest.iter().zip(shift_rest) {
+            include(mult ^ 1 << 30, u32::from_ne_bytes([shift as u8; 4]));
+        }
+        let moderate = upper & 0xf0f0_f0f0 == 0xf0f0_f0f0;
         match self.output.round {
-            Rounding::Double => mults as u32 >> 30 == 0 && shifts & -16 == -16,
-            Rounding::Single => mults >= 0 && shifts & -16 == -16 && !self.shift.contains(&-1),
+            Rounding::Double => moderate && mults as u32 >> 30 == 0,
+            Rounding::Single => moderate && mults >= 0 && lower & 0x1010_1010 == 0,
             Rounding::Float => false,
         }
     }

@@ -51,6 +51,8 @@ pub const PIXELS: u32 = 1 << 9;
 pub const TABLES: u32 = 1 << 10;
 /// Sums of elements one by one.
 pub const ELEMENTS: u32 = 1 << 11;
+/// Rows of fewer than four weights.
+pub const SHORT: u32 = 1 << 12;
 
 /// The ways that one step takes, on any instruction set, whole or some rows at a time. `x` are the shapes of its inputs.
 /// An operator that is not known here takes all.
@@ -101,7 +103,8 @@ fn either(first: bool, one: u32, other: u32) -> u32 {
 fn conv2d(p: &Conv2d, x: &Shape, scratch: usize) -> u32 {
     let len = products::patch(p, x.channels());
     let one = p.groups == 1 && x.nhwc().is_some_and(|x| x[0] == 1);
-    let patches = PATCHES | either(one, 0, GROUPS) | either(len <= ops::conv2d::SMALL, SMALL, 0) | BLOCKS;
+    let patches =
+        PATCHES | either(one, 0, GROUPS) | either(len <= ops::conv2d::SMALL, SMALL, 0) | BLOCKS | short(len);
     // Some rows of an image may lie apart from its padding.
     let inside = products::conv_window(p, [0, 0, 0, 0]).is_pointwise();
     match (p.groups, [p.kh, p.kw, p.stride.h.into(), p.stride.w.into()]) {
@@ -121,8 +124,13 @@ fn matrix(x: &Shape, scratch: usize) -> u32 {
     let (len, rows) = (x.channels(), x.elements() / x.channels());
     let blocks = either(rows > 1 && scratch >= block_bytes(len, 2), BLOCKS, 0);
     blocks
+        | short(len)
         | either(scratch >= block_bytes(len, 1), WHOLE, 0)
         | either(scratch < block_bytes(len, 2), PARTS, 0)
+}
+
+fn short(len: usize) -> u32 {
+    either(len < 4, SHORT, 0)
 }
 
 /// Whether some channel needs the long way of rounding.

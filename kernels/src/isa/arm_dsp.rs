@@ -75,6 +75,11 @@ impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
     }
 
     #[inline(always)]
+    fn gather(self, block: &mut Block<'_>, i: usize, x: Rows<'_>) {
+        pack::gather(block, i, x);
+    }
+
+    #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
         pack::product(self, block, layer, y);
     }

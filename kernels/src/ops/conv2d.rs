@@ -53,6 +53,9 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let (window, groups) = (conv_window(p, xd), usize::from(p.groups));
     let (cin, cout, k) = (xd[3] / groups, yd[3] / groups, patch(p, xd[3]));
     let zero = io.x[0].quant.zero as i8;
+    // Where all taps lie inside the image, and those of a row are neighbours, there are only rows to collect.
+    let dense = groups == 1 && window.dilation[1] == 1;
+    let [rows, cols] = [0, 1].map(|axis| window.whole(axis, if dense { yd[1 + axis] } else { 0 }));
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
     for g in 0..groups {
         let (w, y) = (&w[g * cout * k..(g + 1) * cout * k], &mut io.y.i8s()[g * cout..]);
@@ -63,6 +66,11 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
             let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
             let mut block = Block { scratch, len: k, count };
             for i in 0..count {
+                if rows.contains(&at.oy) && cols.contains(&at.ox) {
+                    isa.gather(&mut block, i, window.rows(at.image, at.oy, at.ox));
+                    at.advance(xd, yd);
+                    continue;
+                }
                 let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
                 window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
                     match (small.get_mut(at..at + len), x) {

@@ -1,9 +1,11 @@
 //! Where a sliding window reads: which taps lie inside the image, and the same taps gathered with padding filled
 //! in. Shared by convolutions and pools.
 
+use core::ops::Range;
+
 use mote_format::{Pads, Stride};
 
-use crate::isa::Taps;
+use crate::isa::{Rows, Taps};
 
 /// A window sliding over an image of `h` × `w` pixels.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +75,27 @@ impl Window {
     pub(super) fn is_inside(&self, oy: usize, ox: usize) -> bool {
         let (h, w) = (self.inside(0, oy).1, self.inside(1, ox).1);
         h == self.kernel[0] && w == self.kernel[1]
+    }
+
+    /// The first of `outputs` on `axis` all of whose taps lie inside the image, and the one behind the last of these.
+    pub(super) fn whole(&self, axis: usize, outputs: usize) -> Range<usize> {
+        let (stride, pads) = (self.stride[axis], self.pads[axis]);
+        let extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+        let last = (self.image[axis] + pads).checked_sub(extent);
+        pads.div_ceil(stride)..last.map_or(0, |last| last / stride + 1).min(outputs)
+    }
+
+    /// The rows of taps of a window that lies inside the image and whose columns are neighbours.
+    #[inline(always)]
+    pub(super) fn rows<'a>(&self, x: &'a [i8], oy: usize, ox: usize) -> Rows<'a> {
+        let [_, width, channels] = self.image;
+        let (row, col) = (oy * self.stride[0] - self.pads[0], ox * self.stride[1] - self.pads[1]);
+        Rows {
+            data: &x[(row * width + col) * channels..],
+            stride: self.dilation[0] * width * channels,
+            count: self.kernel[0],
+            len: self.kernel[1] * channels,
+        }
     }
 
     /// Calls `put` with each run of values of `len` channels from `c` of every tap, tap after tap: where it starts, how

@@ -1,10 +1,12 @@
 //! Patches in scratch: widened to 16 bits in the order that `product` reads, and the products over them.
 //!
 //! In a block of four patches each four values of a patch are two words, (0, 2) and (1, 3), followed by those of the
-//! next patch; then come the next four values. A single patch has its words one after the other.
+//! next patch; then come the next four values. A single patch has its words one after the other. Zeros stand in front
+//! of the values, up to whole fours.
 
 use core::arch::naked_asm;
-use core::ptr::{NonNull, null, null_mut};
+use core::mem::MaybeUninit;
+use core::ptr::null_mut;
 
 use super::product::{self, DOUBLE, Product, RAW, SINGLE};
 use crate::isa::{Block, Isa, Layer, Rows, block_bytes};
@@ -27,7 +29,12 @@ fn base(block: &mut Block<'_>) -> Option<*mut i8> {
     Some(start.wrapping_add(start.addr().wrapping_neg() & 3))
 }
 
-/// Where value `at` of patch `i` lies from the base on.
+/// Zeros in front of a patch's values.
+fn lead(len: usize) -> usize {
+    len.wrapping_neg() & 3
+}
+
+/// Where value `at` of patch `i`, counted with the zeros in front, lies from the base on.
 fn place(block: &Block<'_>, i: usize, at: usize) -> usize {
     at / 4 * 8 * block.count + 8 * i + (at & 1) * 4 + (at & 2)
 }
@@ -37,6 +44,11 @@ fn place(block: &Block<'_>, i: usize, at: usize) -> usize {
 pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
     let Some(base) = base(block) else { return };
     let (len, i) = (x.len().min(block.len.saturating_sub(at)), i.min(block.count - 1));
+    if at == 0 {
+        // SAFETY: a patch has a first four, for which `base` has found room.
+        unsafe { base.add(8 * i).cast::<[u32; 2]>().write([0; 2]) };
+    }
+    let at = at + lead(block.len);
     let head = (at.wrapping_neg() & 3).min(len);
     let fours = (len - head) / 4;
     if head > 0 {
@@ -44,16 +56,9 @@ pub(super) fn pack(block: &mut Block<'_>, i: usize, at: usize, x: &[i8]) {
     }
     if fours > 0 {
         let to = base.wrapping_add(place(block, i, at + head)).cast();
-        let from = x[head..].as_ptr();
         // SAFETY: that many fours are in `x` from `head` on and, from `at + head` on, in the block, for which `base` has
         // found room; their words are aligned.
-        unsafe {
-            if block.count == PATCHES {
-                widen_to_block(to, from, fours)
-            } else {
-                widen_to_patch(to, from, fours)
-            }
-        };
+        unsafe { widen(block.count)(to, x[head..].as_ptr(), fours, 0, 1) };
     }
     let done = head + 4 * fours;
     if done < len {
@@ -70,18 +75,75 @@ fn singles(block: &Block<'_>, base: *mut i8, (i, at): (usize, usize), x: &[i8]) 
     }
 }
 
+/// Words of a patch that is collected before it is widened, with the zeros in front.
+const COLLECTED: usize = 16;
+
+/// Makes patch `i` of some rows.
+#[inline(never)]
+pub(super) fn gather(block: &mut Block<'_>, i: usize, x: Rows<'_>) {
+    let Some(base) = base(block) else { return };
+    let fits = x.count > 0 && x.count * x.len == block.len && x.stride >= x.len;
+    if !fits || (x.count - 1) * x.stride + x.len > x.data.len() || i >= block.count {
+        return;
+    }
+    let (to, from) = (base.wrapping_add(8 * i).cast(), x.data.as_ptr());
+    if x.len % 4 == 0 {
+        // SAFETY: the rows lie in `x`, and there is room for the patch, as was checked; its words are aligned.
+        return unsafe { widen(block.count)(to, from, x.len / 4, x.stride - x.len, x.count) };
+    }
+    let lead = lead(block.len);
+    if x.len < 4 || lead + block.len > 4 * COLLECTED {
+        return (0..x.count).for_each(|row| pack(block, i, row * x.len, x.row(row)));
+    }
+    let mut words = MaybeUninit::<[u32; COLLECTED]>::uninit();
+    let first: *mut i8 = words.as_mut_ptr().cast();
+    // SAFETY: zeros and rows, whose lengths make whole words, lie in `words`. The last four bytes of a row that is no whole
+    // fours overlap those before; each row has four at least.
+    unsafe {
+        first.cast::<u32>().write(0);
+        let (mut to, mut from) = (first.add(lead), from);
+        for _ in 0..x.count {
+            let mut at = 0;
+            while at + 4 <= x.len {
+                copy_word(to.add(at), from.add(at));
+                at += 4;
+            }
+            copy_word(to.add(x.len - 4), from.add(x.len - 4));
+            (to, from) = (to.add(x.len), from.wrapping_add(x.stride));
+        }
+    }
+    // SAFETY: all of these words were written; there is room for the patch.
+    unsafe { widen(block.count)(to, first, (lead + block.len) / 4, 0, 1) };
+}
+
+/// # Safety
+/// There are four bytes at both places.
+#[inline(always)]
+unsafe fn copy_word(to: *mut i8, from: *const i8) {
+    // SAFETY: the caller's promise.
+    unsafe { to.cast::<u32>().write_unaligned(from.cast::<u32>().read_unaligned()) };
+}
+
+/// The loop that widens `rows` times `fours` values, with `skip` values between rows, one at least of both, for a block of
+/// so many patches.
+fn widen(patches: usize) -> unsafe extern "C" fn(*mut i32, *const i8, usize, usize, usize) {
+    if patches == PATCHES { widen_to_block } else { widen_to_patch }
+}
+
 macro_rules! widen {
     ($(#[$doc:meta])* $name:ident $step:literal) => {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The processor has the DSP extension; there are `fours`, one at least, and room for them; `to` is aligned.
+        /// The processor has the DSP extension; there are the values, and room for them; `to` is aligned.
         #[unsafe(naked)]
-        unsafe extern "C" fn $name(to: *mut i32, x: *const i8, fours: usize) {
+        unsafe extern "C" fn $name(to: *mut i32, x: *const i8, fours: usize, skip: usize, rows: usize) {
             naked_asm!(
-dsp!(),
-                "push {{r4, r5, r6, lr}}
-                lsrs r2, r2, #1
+                dsp!(),
+                "push {{r4, r5, r6, r7, lr}}
+                ldr r6, [sp, #20]
+                3:
+                lsrs lr, r2, #1
                 bcc 1f
                 ldr r12, [r1], #4
                 sxtb16 r4, r12
@@ -90,17 +152,20 @@ dsp!(),
                 "beq 2f
                 1:
                 ldr r12, [r1], #4
-                ldr r3, [r1], #4
+                ldr r7, [r1], #4
                 sxtb16 r4, r12
                 sxtb16 r5, r12, ror #8",
                 concat!("strd r4, r5, [r0], #", $step),
-                "sxtb16 r4, r3
-                sxtb16 r5, r3, ror #8",
+                "sxtb16 r4, r7
+                sxtb16 r5, r7, ror #8",
                 concat!("strd r4, r5, [r0], #", $step),
-                "subs r2, r2, #1
+                "subs lr, lr, #1
                 bne 1b
                 2:
-                pop {{r4, r5, r6, pc}}",
+                add r1, r1, r3
+                subs r6, r6, #1
+                bne 3b
+                pop {{r4, r5, r6, r7, pc}}",
             )
         }
     };
@@ -127,12 +192,8 @@ pub(super) fn fill(block: &mut Block<'_>, i: usize, mut at: usize, len: usize, v
     }
 }
 
-/// Zeros behind the last values of each patch, up to four.
-fn pad(block: &Block<'_>, base: *mut i8) {
-    for i in 0..block.count {
-        singles(block, base, (i, block.len), &[0; 3][..block.len.wrapping_neg() & 3]);
-    }
-}
+/// The values of a row from which on the loops read whole fours.
+const LEAST: usize = 4;
 
 /// Some rows of a layer, for a block.
 struct Call<'a, 'b> {
@@ -151,18 +212,23 @@ impl Call<'_, '_> {
         let (w, channels) = (&self.layer.w, &self.layer.channels);
         let end = self.from + self.count;
         let weights = w.data.get(self.from * w.stride + self.k..(end - 1) * w.stride + self.k + block.len)?;
-        if end > channels.bias.len() || end > channels.mult.len() || self.count == 0 {
+        if end > channels.bias.len() || end > channels.mult.len() || self.count == 0 || block.len < LEAST {
             return None;
         }
-        if block.len % 4 != 0 {
-            pad(block, base);
-        }
-        let aligned = (weights.as_ptr().addr() | w.stride) & 3 == 0;
-        let unrolled = if aligned { block.len - block.len % product::unrolled(block.count) } else { 0 };
+        let lead = lead(block.len);
         let x: *const u32 = base.cast_const().cast();
-        let words = 2 * block.count;
+        let after = |fours: usize| x.wrapping_add(2 * block.count * fours);
+        let aligned = (weights.as_ptr().addr() | w.stride) & 3 == 0;
+        let (whole, all) = (block.len / 4, block.len.div_ceil(4));
+        // One patch has loops for sixteen aligned weights.
+        let sixteens = if aligned { block.len / 16 } else { 0 };
+        let fours = if block.count == 1 { whole - 4 * sixteens } else { whole };
         let output = &channels.output;
         Some(Product {
+            x_fours: after(all - 4 * sixteens),
+            x,
+            bias: channels.bias[self.from..].as_ptr(),
+            x_end: after(all),
             mult: channels.mult[self.from..].as_ptr(),
             // The loops read an exponent even where the profile has none.
             shift: channels
@@ -171,17 +237,15 @@ impl Call<'_, '_> {
                 .unwrap_or(bytemuck::cast_slice(&channels.bias[self.from..]))
                 .as_ptr(),
             y: null_mut(),
-            stride: self.layer.stride,
+            step: if block.count == 1 { w.stride - block.len } else { self.layer.stride },
             twice: 2 * output.zero + 1,
             profile: if output.round == Rounding::Single { SINGLE } else { DOUBLE },
             y_end: null_mut(),
-            x,
-            x_end: x.wrapping_add(unrolled / 4 * words),
-            x_fours: if unrolled == block.len { null() } else { x.wrapping_add(block.len / 4 * words) },
-            rest: block.len & 3,
-            w: NonNull::from(weights).cast(),
-            skip: w.stride - block.len,
-            bias: channels.bias[self.from..].as_ptr(),
+            w: weights.as_ptr(),
+            lead: 8 * lead,
+            first: 4 - lead,
+            skip: fours.wrapping_neg() & 3,
+            skip_sixteens: sixteens & 1,
         })
     }
 }
@@ -222,6 +286,9 @@ pub(super) fn product<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, 
     if block.count != patches || y.len() < (patches - 1) * layer.stride + count {
         return;
     }
+    if isa.may(ways::SHORT) && block.len < LEAST {
+        return short(isa, block, layer, y);
+    }
     if isa.may(ways::LONG) && !layer.plain {
         return mixed(isa, block, layer, y);
     }
@@ -259,6 +326,20 @@ fn mixed<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8])
             requantize_from(n, &[sum], &layer.channels, &mut y[i * layer.stride + n..][..1]);
         }
         n += 1;
+    }
+}
+
+/// As [`product`], where rows are shorter than the loops read: zeros in front of their weights meet those in front of the
+/// patches' values.
+#[inline(never)]
+fn short<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
+    let mut longer = Block { scratch: block.scratch, len: LEAST, count: block.count };
+    for n in 0..layer.w.count {
+        let mut row = [0; LEAST];
+        row[lead(block.len)..].copy_from_slice(layer.w.row(n));
+        let w = Rows { data: &row, stride: LEAST, count: 1, len: LEAST };
+        let layer = Layer { w, channels: layer.channels.part(n, 1), ..*layer };
+        product(isa, &mut longer, &layer, &mut y[n..]);
     }
 }
 
@@ -305,7 +386,7 @@ pub(super) fn matrix<I: Isa>(isa: I, x: Rows<'_>, layer: &Layer<'_>, scratch: &m
         if whole {
             let mut block = Block { scratch, len: x.len, count };
             for i in 0..count {
-                pack(&mut block, i, 0, x.row(m + i));
+                gather(&mut block, i, Rows { count: 1, ..x.from(m + i) });
             }
             product(isa, &mut block, layer, y);
         } else if isa.may(ways::PARTS) {
@@ -329,8 +410,12 @@ fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut
         if plain {
             sums[..count].copy_from_slice(&layer.channels.bias[from..from + count]);
         }
-        for (i, x_part) in x.chunks(most).enumerate() {
-            let k = i * most;
+        let mut k = 0;
+        while k < x.len() {
+            let left = x.len() - k;
+            // What is left for the last part must be long enough for the loops.
+            let len = if left > most && left < most + LEAST { most - LEAST } else { most.min(left) };
+            let x_part = &x[k..k + len];
             let mut block = Block { scratch, len: x_part.len(), count: 1 };
             pack(&mut block, 0, 0, x_part);
             let mut product = Call { layer, from, count, k }.product(&mut block);
@@ -344,6 +429,7 @@ fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut
                     raw(1, product, &mut sums[..count]);
                 }
             }
+            k += len;
         }
         let y = &mut y[from..from + count];
         if plain {
