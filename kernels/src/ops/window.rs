@@ -78,6 +78,7 @@ impl Window {
     }
 
     /// The first of `outputs` on `axis` all of whose taps lie inside the image, and the one behind the last of these.
+    #[inline(never)]
     pub(super) fn whole(&self, axis: usize, outputs: usize) -> Range<usize> {
         let (stride, pads) = (self.stride[axis], self.pads[axis]);
         let extent = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
@@ -86,7 +87,7 @@ impl Window {
     }
 
     /// The rows of taps of a window that lies inside the image and whose columns are neighbours.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn rows<'a>(&self, x: &'a [i8], oy: usize, ox: usize) -> Rows<'a> {
         let [_, width, channels] = self.image;
         let (row, col) = (oy * self.stride[0] - self.pads[0], ox * self.stride[1] - self.pads[1]);

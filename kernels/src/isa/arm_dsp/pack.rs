@@ -245,7 +245,7 @@ impl Call<'_, '_> {
             lead: 8 * lead,
             first: 4 - lead,
             skip: fours.wrapping_neg() & 3,
-            skip_sixteens: sixteens & 1,
+            skip_sixteens: sixteens.wrapping_neg() & 3,
         })
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Product {
     pub(super) first: usize,
     /// Fours that the first round of four lacks. The loops make an address of it.
     pub(super) skip: usize,
-    /// Of one patch: sixteens that the first round of two lacks. The loops make an address of it.
+    /// Of one patch: sixteens that the first round of four lacks. The loops make an address of it.
     pub(super) skip_sixteens: usize,
 }
 
@@ -313,6 +313,8 @@ kernel! {
         beq 4f
         ldr pc, [sp, #{skip} + 4]
         2:",
+        sixteen_times_one_patch!(),
+        sixteen_times_one_patch!(),
         sixteen_times_one_patch!(),
         sixteen_times_one_patch!(),
         "cmp r2, lr

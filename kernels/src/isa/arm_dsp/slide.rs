@@ -11,57 +11,55 @@ use mote_format::Rounding;
 
 use super::pack::{hold, requantize};
 use crate::isa::{Isa, Slide, slide_bytes};
+use crate::quant::Channels;
 use crate::ways;
 
 /// The taps of two rows, or of padding, in four channels.
 type Pair = [u32; 4];
 
-/// What four channels need beside their weights.
-#[repr(C)]
-#[derive(Debug)]
-struct Parameters {
-    bias: [i32; 4],
-    mult: [i32; 4],
-    /// The zero point and a half, before the shift.
-    add: [i32; 4],
-    shift: [i32; 4],
-}
-
-/// What the loop works on. Pointers advance from pixel to pixel.
+/// What the loop works on: a copy lies on its stack, whose first two pointers advance from pixel to pixel. The loop reads
+/// the fields in the order in which they stand.
 #[repr(C)]
 #[derive(Debug)]
 struct Run {
-    /// Where the next pixel's outputs go; in the raw profile, its sums.
+    /// Where the next pixel's outputs go; in the raw profile, the one pixel's sums.
     y: *mut i8,
-    /// Pixels to do, at least one.
-    count: usize,
     /// The next pixel's first taps.
     x: *const Pair,
     /// Weights of all pairs of taps.
     w: *const Pair,
-    /// Bytes from pixel to pixel.
-    step: usize,
+    bias: [i32; 4],
+    /// In profile double twice as much, modulo 2³²; `product` says why.
+    mult: [i32; 4],
+    /// The zero point and a half, before the shift.
+    add: [i32; 4],
+    shift: [i32; 4],
+    /// Where `y` is when all pixels are done.
+    y_end: *mut i8,
     /// Outputs from pixel to pixel.
     stride: usize,
-    parameters: *const Parameters,
-    /// Bytes of the taps of two rows.
-    taps: usize,
+    /// Bytes from the end of a pixel's taps to the next one's first, modulo 2³².
+    back: usize,
     /// Bytes from the last taps of two rows to the first of the next two.
     gap: usize,
+    /// Bytes of the taps of two rows.
+    taps: usize,
     /// Pairs of rows.
     rows: usize,
-    /// 0: double, 1: single, 2: raw.
+    /// 0: double, 1: single, 2: raw. The loop makes an address of it.
     profile: u32,
-    /// Whether taps are 2 pairs of rows by 3.
+    /// Whether taps are 2 pairs of rows by 3. The loop makes an address of it.
     three: u32,
+    /// The loop's own.
+    own: [usize; 2],
 }
 
 /// One pair of taps in four channels.
 macro_rules! tap {
     () => {
-        "ldm r0!, {{r4, r5, r6, r7}}
-        ldm r1!, {{r2, r3, r12, lr}}
-        smlad r8, r4, r2, r8
+        "ldm r1!, {{r4, r5, r6, r7}}
+        ldm r2!, {{r0, r3, r12, lr}}
+        smlad r8, r4, r0, r8
         smlad r9, r5, r3, r9
         smlad r10, r6, r12, r10
         smlad r11, r7, lr, r11\n"
@@ -71,119 +69,131 @@ macro_rules! tap {
 /// Runs along pixels. The arithmetic from sums to outputs is that of `product`.
 ///
 /// # Safety
-/// The processor has the DSP extension; taps, weights, parameters and outputs lie where `run` says, the first three
-/// aligned, the parameters plain unless the profile is raw.
+/// The processor has the DSP extension; taps, weights and outputs lie where `run` says, the first two aligned; parameters
+/// are plain unless the profile is raw. There is one pixel at least.
 #[unsafe(naked)]
-unsafe extern "C" fn along(run: *mut Run) {
+unsafe extern "C" fn along(run: *const Run) {
     naked_asm!(
-    dsp!(),
-            "push {{r0, r4, r5, r6, r7, r8, r9, r10, r11, lr}}
-        mov lr, r0
+        dsp!(),
+        "push {{r4, r5, r6, r7, r8, r9, r10, r11, lr}}
         sub sp, sp, #8
+        add r12, r0, #76
+        ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        push {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        add r12, r0, #44
+        ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        push {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        add r12, r0, #12
+        ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        push {{r4, r5, r6, r7, r8, r9, r10, r11}}
+        ldm r0, {{r4, r5, r6}}
+        push {{r4, r5, r6}}
+        ldrd r0, r1, [sp, #{profile}]
+        adr.w r2, 10f
+        cbz r0, 3f
+        adr.w r2, 11f
+        cmp r0, #1
+        beq 3f
+        adr.w r2, 12f
+        3:
+        adr.w r3, 4f
+        cbz r1, 3f
+        adr.w r3, 2f
+        3:
+        orr r2, r2, #1
+        orr r3, r3, #1
+        strd r2, r3, [sp, #{profile}]
         1:
-        ldr r12, [lr, #{parameters}]
-        ldr r2, [lr, #{three}]
-        ldm r12, {{r8, r9, r10, r11}}
-        ldrd r0, r1, [lr, #{x}]
-        cmp r2, #0
-        beq 4f",
-            tap!(),
-            tap!(),
-            tap!(),
-            "ldr r2, [sp, #8]
-        ldr r2, [r2, #{gap}]
-        add r0, r0, r2",
-            tap!(),
-            tap!(),
-            tap!(),
-            "3:
-        ldr lr, [sp, #8]
-        ldr r12, [lr, #{parameters}]
-        ldr r4, [lr, #{profile}]
-        add r12, r12, #16
-        ldm r12!, {{r0, r1, r2, r3}}
-        cmp r4, #1
-        bhs 8f
-        qadd r8, r8, r8
-        qadd r9, r9, r9
-        qadd r10, r10, r10
-        qadd r11, r11, r11
-        smmulr r8, r8, r0
-        smmulr r9, r9, r1
-        smmulr r10, r10, r2
-        smmulr r11, r11, r3
+        ldm sp, {{r0, r1, r2, r8, r9, r10, r11}}
+        ldr pc, [sp, #{profile} + 4]
+        2:",
+        tap!(),
+        tap!(),
+        tap!(),
+        "ldr r0, [sp, #{gap}]
+        add r1, r1, r0",
+        tap!(),
+        tap!(),
+        tap!(),
+        "ldr pc, [sp, #{profile}]
+        4:
+        ldr r3, [sp, #{rows}]
+        5:
+        ldr r4, [sp, #{taps}]
+        add r4, r4, r1
+        strd r3, r4, [sp, #{own}]
+        3:",
+        tap!(),
+        "ldr r0, [sp, #{own} + 4]
+        cmp r1, r0
+        bne 3b
+        ldr r3, [sp, #{own}]
+        ldr r0, [sp, #{gap}]
+        add r1, r1, r0
+        subs r3, r3, #1
+        bne 5b
+        ldr pc, [sp, #{profile}]
+        11:
+        add lr, sp, #{mult}
+        ldm lr!, {{r2, r3, r4, r5}}
+        ldm lr!, {{r0, r6, r7, r12}}
+        smmla r8, r8, r2, r0
+        smmla r9, r9, r3, r6
+        smmla r10, r10, r4, r7
+        smmla r11, r11, r5, r12
+        b 6f
+        10:
+        add lr, sp, #{mult}
+        ldm lr!, {{r2, r3, r4, r5}}
+        smmlar r8, r8, r2, r8
+        smmlar r9, r9, r3, r9
+        smmlar r10, r10, r4, r10
+        smmlar r11, r11, r5, r11
+        ldm lr!, {{r2, r3, r4, r5}}
         add r8, r8, r8, asr #31
         add r9, r9, r9, asr #31
         add r10, r10, r10, asr #31
         add r11, r11, r11, asr #31
+        qadd r8, r8, r2
+        qadd r9, r9, r3
+        qadd r10, r10, r4
+        qadd r11, r11, r5
         6:
-        ldm r12!, {{r0, r1, r2, r3}}
-        add r8, r8, r0
-        add r9, r9, r1
-        add r10, r10, r2
-        add r11, r11, r3
-        ldm r12, {{r0, r1, r2, r3}}
-        asr r8, r8, r0
-        asr r9, r9, r1
-        asr r10, r10, r2
-        asr r11, r11, r3
+        ldm lr!, {{r2, r3, r4, r5}}
+        asr r8, r8, r2
+        asr r9, r9, r3
+        asr r10, r10, r4
+        asr r11, r11, r5
         ssat r8, #8, r8
         ssat r9, #8, r9
         ssat r10, #8, r10
         ssat r11, #8, r11
-        ldm lr, {{r0, r1, r2}}
+        ldr r0, [sp]
+        ldm lr, {{r2, r3, r4}}
         strb r8, [r0]
         strb r9, [r0, #1]
         strb r10, [r0, #2]
         strb r11, [r0, #3]
-        7:
-        ldrd r6, r7, [lr, #{step}]
-        subs r1, r1, #1
-        add r0, r0, r7
-        add r2, r2, r6
-        stm lr, {{r0, r1, r2}}
+        add r0, r0, r3
+        add r1, r1, r4
+        strd r0, r1, [sp]
+        cmp r0, r2
         bne 1b
-        add sp, sp, #8
-        pop {{r0, r4, r5, r6, r7, r8, r9, r10, r11, pc}}
-        4:
-        ldr r2, [lr, #{rows}]
-        ldr r3, [lr, #{taps}]
-        5:
-        add r3, r3, r0
-        strd r2, r3, [sp]
-        2:",
-            tap!(),
-            "ldr r3, [sp, #4]
-        cmp r0, r3
-        bne 2b
-        ldr r2, [sp]
-        ldr lr, [sp, #8]
-        ldr r4, [lr, #{gap}]
-        ldr r3, [lr, #{taps}]
-        add r0, r0, r4
-        subs r2, r2, #1
-        bne 5b
-        b 3b
-        8:
-        bhi 9f
-        smmul r8, r8, r0
-        smmul r9, r9, r1
-        smmul r10, r10, r2
-        smmul r11, r11, r3
-        b 6b
-        9:
-        ldm lr, {{r0, r1, r2}}
+        7:
+        add sp, sp, #{size}
+        pop {{r4, r5, r6, r7, r8, r9, r10, r11, pc}}
+        12:
+        ldr r0, [sp]
         stm r0, {{r8, r9, r10, r11}}
         b 7b",
-            gap = const offset_of!(Run, gap),
-            parameters = const offset_of!(Run, parameters),
-            profile = const offset_of!(Run, profile),
-            rows = const offset_of!(Run, rows),
-            step = const offset_of!(Run, step),
-            taps = const offset_of!(Run, taps),
-            three = const offset_of!(Run, three),
-            x = const offset_of!(Run, x),
-        )
+        gap = const offset_of!(Run, gap),
+        mult = const offset_of!(Run, mult),
+        own = const offset_of!(Run, own),
+        profile = const offset_of!(Run, profile),
+        rows = const offset_of!(Run, rows),
+        size = const size_of::<Run>(),
+        taps = const offset_of!(Run, taps),
+    )
 }
 
 /// Pairs of taps: `count` words from `a` on and from `b` on, each as far from the next as its `step` says.
@@ -222,9 +232,72 @@ unsafe extern "C" fn pairs(
     )
 }
 
+/// As [`pairs`], of one row: what stands in place of the tap of the lower row is arbitrary.
+///
+/// # Safety
+/// As of [`pairs`].
+#[unsafe(naked)]
+unsafe extern "C" fn halves(to: *mut Pair, a: *const i8, step: usize, count: usize) {
+    naked_asm!(
+        dsp!(),
+        "push {{r4, r5, r6, r7, r8, lr}}
+        1:
+        ldr r12, [r1]
+        add r1, r1, r2
+        subs r3, r3, #1
+        sxtb16 r4, r12
+        sxtb16 r5, r12, ror #8
+        sxtb16 r6, r12, ror #16
+        sxtb16 r7, r12, ror #24
+        stm r0!, {{r4, r5, r6, r7}}
+        bne 1b
+        pop {{r4, r5, r6, r7, r8, pc}}"
+    )
+}
+
+/// Puts four biases, multipliers, addends and shifts where the fields of [`Run`] are, from `bias` on.
+///
+/// # Safety
+/// There are four of each, and room for them in `Run`; the channels are plain, in profile single or double.
+#[unsafe(naked)]
+unsafe extern "C" fn parameters(
+    to: *mut i32,
+    bias: *const i32,
+    mult: *const i32,
+    shift: *const i8,
+    twice: i32,
+    single: usize,
+) {
+    naked_asm!(
+        "push {{r4, r5, r6, r7, r8, lr}}
+        ldm r1, {{r4, r5, r6, r7}}
+        stm r0!, {{r4, r5, r6, r7}}
+        ldrd r8, r1, [sp, #24]
+        ldm r2, {{r4, r5, r6, r7}}
+        cbnz r1, 2f
+        lsls r4, r4, #1
+        lsls r5, r5, #1
+        lsls r6, r6, #1
+        lsls r7, r7, #1
+        2:
+        stm r0!, {{r4, r5, r6, r7}}
+        movs r6, #4
+        1:
+        ldrsb r4, [r3], #1
+        mvns r4, r4
+        subs r4, r4, r1
+        lsl r5, r8, r4
+        adds r4, r4, #1
+        str r4, [r0, #16]
+        str r5, [r0], #4
+        subs r6, r6, #1
+        bne 1b
+        pop {{r4, r5, r6, r7, r8, pc}}"
+    )
+}
+
 /// Where the parts of the scratch lie, one behind the other.
 struct Places {
-    parameters: *mut Parameters,
     w: *mut Pair,
     x: *mut Pair,
     /// Columns that have room at `x`.
@@ -237,9 +310,8 @@ impl Places {
         let fixed = slide_bytes(slide.kernel, 0);
         let columns = scratch.len().checked_sub(fixed)? / (pairs * size_of::<Pair>());
         let start = scratch.as_mut_ptr();
-        let parameters: *mut Parameters = start.wrapping_add(start.addr().wrapping_neg() & 3).cast();
-        let w: *mut Pair = parameters.wrapping_add(1).cast();
-        Some(Self { parameters, w, x: w.wrapping_add(pairs * slide.kernel[1]), columns })
+        let w: *mut Pair = start.wrapping_add(start.addr().wrapping_neg() & 3).cast();
+        Some(Self { w, x: w.wrapping_add(pairs * slide.kernel[1]), columns })
     }
 }
 
@@ -301,38 +373,45 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
             self.pad(at, self.left);
             self.pad(at.wrapping_add(right), self.columns - right);
         }
+        let three = rows == 2 && kernel[1] == 3;
+        let (step, row) = (stride[1] * size_of::<Pair>(), self.columns * size_of::<Pair>());
+        let taps = kernel[1] * size_of::<Pair>();
         let mut run = Run {
             y: y.as_mut_ptr(),
-            count: 0,
             x: self.places.x,
             w: self.places.w,
-            step: stride[1] * size_of::<Pair>(),
+            bias: [0; 4],
+            mult: [0; 4],
+            add: [0; 4],
+            shift: [0; 4],
+            y_end: y.as_mut_ptr(),
             stride: channels,
-            parameters: self.places.parameters,
-            taps: kernel[1] * size_of::<Pair>(),
-            gap: (self.columns - kernel[1]) * size_of::<Pair>(),
+            back: step.wrapping_sub(if three { row + taps } else { rows * row }),
+            gap: row - taps,
+            taps,
             rows,
             profile: u32::from(scaling.output.round == Rounding::Single),
-            three: u32::from(rows == 2 && kernel[1] == 3),
+            three: three.into(),
+            own: [0; 2],
         };
         for c in (0..channels).step_by(4) {
             let c = c.min(channels - 4);
             self.weights(c);
-            let plain = self.parameters(c);
+            let plain = self.parameters(c, &mut run);
+            let mut at = self.first * channels + c;
             for oy in 0..output[0] {
-                let at = (oy * output[1] + self.first) * channels + c;
-                for pair in 0..rows {
-                    self.rows(oy, pair, c);
-                }
-                run.x = self.places.x;
+                self.rows(oy, c);
+                let y = &mut y[at..];
                 if plain {
-                    (run.y, run.count) = (y[at..].as_mut_ptr(), self.count);
+                    run.y = y.as_mut_ptr();
+                    run.y_end = run.y.wrapping_add(self.count * channels);
                     // SAFETY: the scratch has the taps of `count` pixels and the weights; the outputs of these pixels,
                     // `channels` apart, lie in `y`, whose length was checked; parameters are plain.
-                    unsafe { along(&mut run) };
+                    unsafe { along(&run) };
                 } else if self.isa.may(ways::LONG) {
-                    self.one_by_one(&mut run, c, &mut y[at..]);
+                    self.one_by_one(&mut run, c, y);
                 }
+                at += output[1] * channels;
             }
         }
     }
@@ -347,13 +426,13 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
         }
     }
 
-    /// Unpacks the two rows that the pair of rows of taps reads at output row `oy`, in the channels from `c` on.
+    /// Unpacks the rows that output row `oy` reads, in the channels from `c` on.
     #[inline(never)]
-    fn rows(&self, oy: usize, pair: usize, c: usize) {
+    fn rows(&self, oy: usize, c: usize) {
+        let Slide { x, image, channels, kernel, stride, dilation, pads, .. } = *self.slide;
         if self.inside == 0 {
             return;
         }
-        let Slide { x, image, channels, stride, dilation, pads, .. } = *self.slide;
         let row = |at: usize| {
             if at < image[0] {
                 (x.as_ptr().wrapping_add((at * image[1] + self.from) * channels + c), channels)
@@ -361,12 +440,25 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
                 (self.padding.as_ptr(), 0)
             }
         };
-        let upper = (oy * stride[0] + 2 * pair * dilation).wrapping_sub(pads[0]);
-        let ((a, a_step), (b, b_step)) = (row(upper), row(upper.wrapping_add(dilation)));
-        let to = self.places.x.wrapping_add(pair * self.columns + self.left);
-        // SAFETY: `inside` columns from `from` on are in the image's row, whose length was checked, each with four
-        // channels from `c` on; the scratch has room.
-        unsafe { pairs(to, a, b, a_step, b_step, self.inside) };
+        let mut upper = (oy * stride[0]).wrapping_sub(pads[0]);
+        let mut to = self.places.x.wrapping_add(self.left);
+        let mut left = kernel[0];
+        while left > 0 {
+            let (a, a_step) = row(upper);
+            let lower = upper.wrapping_add(dilation);
+            // SAFETY: `inside` columns from `from` on are in the image's row, whose length was checked, each with four
+            // channels from `c` on; the scratch has room. Weights of an absent lower row are zero.
+            unsafe {
+                if left == 1 {
+                    halves(to, a, a_step, self.inside);
+                    return;
+                }
+                let (b, b_step) = row(lower);
+                pairs(to, a, b, a_step, b_step, self.inside);
+            }
+            to = to.wrapping_add(self.columns);
+            (upper, left) = (lower.wrapping_add(dilation), left - 2);
+        }
     }
 
     /// Unpacks the weights of four channels.
@@ -385,40 +477,34 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
         }
     }
 
-    /// Unpacks the parameters of four channels; whether they are plain.
+    /// The parameters of four channels; whether they are plain.
     #[inline(never)]
-    fn parameters(&self, c: usize) -> bool {
-        let scaling = &self.slide.scaling;
-        // SAFETY: the scratch has room for the parameters, from its first aligned word on; any bytes are integers.
-        let parameters = unsafe { &mut *self.places.parameters };
-        let plain = self.plain || self.isa.is_plain(&scaling.part(c, 4));
-        let single = i32::from(scaling.output.round == Rounding::Single);
-        let twice = 2 * scaling.output.zero + 1;
-        for i in 0..4 {
-            let n = c + i;
-            parameters.mult[i] = scaling.mult[n];
-            if plain {
-                let right = -(i32::from(scaling.shift[n]) + single);
-                parameters.bias[i] = scaling.bias[n];
-                (parameters.add[i], parameters.shift[i]) = (twice << (right - 1), right);
-            } else {
-                parameters.bias[i] = 0;
-            }
+    fn parameters(&self, c: usize, run: &mut Run) -> bool {
+        let Channels { bias, mult, shift, output } = self.slide.scaling;
+        if !self.plain && !self.isa.is_plain(&self.slide.scaling.part(c, 4)) || shift.len() < c + 4 {
+            return false;
         }
-        plain
+        let single = usize::from(output.round == Rounding::Single);
+        let twice = 2 * output.zero + 1;
+        let [bias, mult] = [&bias[c..], &mult[c..]].map(<[i32]>::as_ptr);
+        // SAFETY: there are four of each; `slide` has checked the first two.
+        unsafe { parameters(run.bias.as_mut_ptr(), bias, mult, shift[c..].as_ptr(), twice, single) };
+        true
     }
 
     /// A row's outputs by way of raw sums.
     #[inline(never)]
     fn one_by_one(&self, run: &mut Run, c: usize, y: &mut [i8]) {
         let profile = core::mem::replace(&mut run.profile, 2);
+        run.bias = [0; 4];
         for i in 0..self.count {
             let mut sums = [0i32; 4];
-            (run.y, run.count) = (sums.as_mut_ptr().cast(), 1);
+            run.y = sums.as_mut_ptr().cast();
             // SAFETY: as of a whole run; four sums are written.
             unsafe { along(run) };
+            run.x = run.x.wrapping_add(self.slide.stride[1]);
             requantize(&sums, &self.slide.scaling.part(c, 4), &mut y[i * run.stride..][..4]);
         }
-        run.profile = profile;
+        (run.profile, run.x) = (profile, self.places.x);
     }
 }
