@@ -278,26 +278,42 @@ unsafe fn call(patches: usize, product: &mut Product) {
     unsafe { if patches == PATCHES { product::four_patches(product) } else { product::one_patch(product) } }
 }
 
+/// The arguments for all channels, when the loops can do them.
+fn ready(isa: impl Isa, block: &mut Block<'_>, layer: &Layer<'_>) -> Option<Product> {
+    if isa.may(ways::SHORT) && block.len < LEAST || isa.may(ways::LONG) && !layer.plain {
+        return None;
+    }
+    Call { layer, from: 0, count: layer.w.count, k: 0 }.product(block)
+}
+
+/// The outputs of plain channels.
+#[inline(never)]
+fn plain(product: &mut Product, patches: usize, layer: &Layer<'_>, y: &mut [i8]) {
+    let count = layer.w.count;
+    if y.len() < (patches - 1) * layer.stride + count {
+        return;
+    }
+    // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
+    unsafe { outputs(patches, product, y, count) };
+    if is_narrow(&layer.channels.output) {
+        for i in 0..patches {
+            hold(&layer.channels.output, &mut y[i * layer.stride..][..count]);
+        }
+    }
+}
+
 /// The layer's outputs for a block of four patches or one.
 #[inline(never)]
 pub(super) fn product<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
-    let count = layer.w.count;
     let patches = if block.count == PATCHES { PATCHES } else { 1 };
-    if block.count != patches || y.len() < (patches - 1) * layer.stride + count {
+    if block.count != patches || y.len() < (patches - 1) * layer.stride + layer.w.count {
         return;
     }
-    if isa.may(ways::SHORT) && block.len < LEAST {
-        return short(isa, block, layer, y);
-    }
-    if isa.may(ways::LONG) && !layer.plain {
-        return mixed(isa, block, layer, y);
-    }
-    let mut product = Call { layer, from: 0, count, k: 0 }.product(block);
-    let Some(product) = &mut product else { return };
-    // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
-    unsafe { outputs(patches, product, y, count) };
-    for i in 0..patches {
-        hold(&layer.channels.output, &mut y[i * layer.stride..][..count]);
+    match ready(isa, block, layer) {
+        Some(mut product) => plain(&mut product, patches, layer, y),
+        None if isa.may(ways::SHORT) && block.len < LEAST => short(isa, block, layer, y),
+        None if isa.may(ways::LONG) => mixed(isa, block, layer, y),
+        None => {}
     }
 }
 
@@ -345,9 +361,14 @@ fn short<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8])
 
 static ZERO: i32 = 0;
 
+/// Whether outputs have narrower bounds than those of int8.
+fn is_narrow(output: &Output) -> bool {
+    (output.min, output.max) != (i8::MIN, i8::MAX)
+}
+
 /// Holds outputs, which the loops hold in int8, between narrower bounds.
 pub(super) fn hold(output: &Output, y: &mut [i8]) {
-    if (output.min, output.max) != (i8::MIN, i8::MAX) {
+    if is_narrow(output) {
         y.iter_mut().for_each(|y| *y = (*y).clamp(output.min, output.max));
     }
 }
@@ -377,22 +398,40 @@ pub(super) fn requantize_one(output: &Output, sum: i32, scale: Scale) -> i8 {
 /// The layer's outputs for every row of `x`: by blocks of four where the scratch holds one, otherwise row by row.
 #[inline(never)]
 pub(super) fn matrix<I: Isa>(isa: I, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
-    let four = isa.may(ways::BLOCKS) && scratch.len() >= block_bytes(x.len, PATCHES);
-    let whole = isa.may(ways::WHOLE) && scratch.len() >= block_bytes(x.len, 1);
     let mut m = 0;
-    while m < x.count {
-        let y = &mut y[m * layer.stride..];
-        let count = if four && x.count - m >= PATCHES { PATCHES } else { 1 };
-        if whole {
-            let mut block = Block { scratch, len: x.len, count };
-            for i in 0..count {
-                gather(&mut block, i, Rows { count: 1, ..x.from(m + i) });
-            }
-            product(isa, &mut block, layer, y);
-        } else if isa.may(ways::PARTS) {
-            parts(isa, x.row(m), layer, scratch, y);
+    for (count, way) in [(PATCHES, ways::BLOCKS), (1, ways::WHOLE)] {
+        if !isa.may(way) || scratch.len() < block_bytes(x.len, count) {
+            continue;
         }
-        m += count;
+        let mut block = Block { scratch, len: x.len, count };
+        let mut ready = ready(isa, &mut block, layer);
+        while x.count - m >= count {
+            for i in 0..count {
+                row(&mut block, i, x.row(m + i));
+            }
+            let y = &mut y[m * layer.stride..];
+            match &mut ready {
+                Some(product) => plain(product, count, layer, y),
+                None => product(isa, &mut block, layer, y),
+            }
+            m += count;
+        }
+    }
+    while isa.may(ways::PARTS) && m < x.count {
+        parts(isa, x.row(m), layer, scratch, &mut y[m * layer.stride..]);
+        m += 1;
+    }
+}
+
+/// Makes patch `i` of a row.
+#[inline(always)]
+fn row(block: &mut Block<'_>, i: usize, x: &[i8]) {
+    match base(block) {
+        // SAFETY: `base` has found room for a patch of as many values; its words are aligned.
+        Some(base) if !x.is_empty() && x.len() % 4 == 0 && x.len() == block.len => unsafe {
+            widen(block.count)(base.wrapping_add(8 * i).cast(), x.as_ptr(), x.len() / 4, 0, 1);
+        },
+        _ => gather(block, i, Rows { data: x, stride: x.len(), count: 1, len: x.len() }),
     }
 }
 
