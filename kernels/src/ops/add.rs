@@ -5,7 +5,7 @@ use mote_format::{Add, Rounding, Scale, Shape};
 
 use super::broadcast::{self, Pairwise};
 use crate::isa::{BLOCK, Isa};
-use crate::quant::{Output, double, single};
+use crate::quant::{Output, double, doubling_high_mul, single};
 use crate::view::{In, Io};
 use crate::ways;
 
@@ -38,6 +38,25 @@ impl<F: Fn(i32, i32, i32) -> i32> Sum<'_, F> {
     #[inline(always)]
     fn widened(&self, v: i8, zero: i32, s: Scale) -> i32 {
         self.rescale((i32::from(v) - zero) << self.p.left, s)
+    }
+
+    /// Every input, widened, from the lowest on.
+    fn tabulate(&self, table: &mut [i32; 256], zero: i32, s: Scale) {
+        let (left, right) = (self.p.left, -i32::from(s.shift));
+        if self.p.round == Rounding::Single || !(0..31).contains(&right) || left > 20 {
+            for (v, entry) in (i8::MIN..=i8::MAX).zip(table) {
+                *entry = self.widened(v, zero, s);
+            }
+            return;
+        }
+        // Few bits are used: to round half away from zero takes an addition and a shift.
+        let (half, away) = ((1 << right) >> 1, -i32::from(right > 0));
+        let mut v = (i32::from(i8::MIN) - zero) << left;
+        for entry in table {
+            let high = doubling_high_mul(v, s.mult);
+            *entry = (high + half + (high >> 31 & away)) >> right;
+            v += 1 << left;
+        }
     }
 }
 
@@ -73,9 +92,8 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Add, mut io: Io<'_>) {
         }
         return;
     };
-    for (v, (a, b)) in (i8::MIN..=i8::MAX).zip(a.iter_mut().zip(&mut *b)) {
-        (*a, *b) = (f.widened(v, f.zeros[0], p.a), f.widened(v, f.zeros[1], p.b));
-    }
+    f.tabulate(a, f.zeros[0], p.a);
+    f.tabulate(b, f.zeros[1], p.b);
     let output = Output { round: p.round, zero: f.zeros[2], min: p.min, max: p.max };
     let at = |table: &[i32; 256], v: i8| table[usize::from(v as u8 ^ 0x80)];
     let (xa, xb) = (io.x[0].values(), io.x[1].values());
