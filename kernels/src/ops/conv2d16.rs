@@ -26,7 +26,7 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d16, mut io: Io<'_>) {
     let (window, groups) = (conv_window(p, xd), usize::from(p.groups));
     let (cin, cout, direct) = (xd[3] / groups, yd[3] / groups, groups == 1 && window.is_pointwise());
     let k = window.kernel[0] * window.kernel[1] * cin;
-    let patch: &mut [Word] = bytemuck::cast_slice_mut(&mut *io.scratch);
+    let patch: &mut [Word] = io.scratch.as_chunks_mut().0;
     for (pixel, y) in io.y.words().chunks_exact_mut(yd[3]).enumerate() {
         let [n, oy, ox, _] = place(pixel * yd[3], yd);
         for (g, (y, w)) in y.chunks_exact_mut(cout).zip(w.chunks_exact(cout * k)).enumerate() {
