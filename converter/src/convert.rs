@@ -11,7 +11,7 @@ use crate::passes;
 use crate::plan::{Request, plan};
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::quantize::{self, Calibration, Observations};
+use crate::quantize::{self, Activations, Calibration, Observations};
 use crate::report::ModelReport;
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
@@ -37,6 +37,8 @@ pub struct Options {
     pub prepare: Prepare,
     /// How ranges follow from the samples.
     pub calibration: Calibration,
+    /// What activations are stored in.
+    pub activations: Activations,
     /// Class names of the first output.
     pub labels: Vec<String>,
     /// What is asked of the memory plan.
@@ -75,7 +77,9 @@ pub fn float_network<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<Cow<'a, 
 
 /// Converts a model that is quantized already.
 fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> {
-    let unused = [("--calib", options.calib.is_some()), ("--input-shape", !options.shapes.is_empty())];
+    let wide = options.activations != Activations::Int8;
+    let shapes = !options.shapes.is_empty();
+    let unused = [("--calib", options.calib.is_some()), ("--input-shape", shapes), ("--activations", wide)];
     if let Some((option, _)) = unused.iter().find(|(_, given)| *given) {
         return Err(Error::new(format!("the model has no use for {option}"))
             .at(path.display().to_string())
@@ -154,7 +158,13 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         }
         None => Observations::default(),
     };
-    let params = quantize::assign(&graph, &seen, options.calibration)?;
+    if options.activations != Activations::Int8 && !graph.given.tensors.is_empty() {
+        return Err(Error::new("the model has no use for --activations")
+            .at(path.display().to_string())
+            .cause("it is quantized, with scales of its own")
+            .remedy("leave out --activations, or give the float network"));
+    }
+    let params = quantize::assign(&graph, &seen, options.calibration, options.activations)?;
     if let (None, Some(value)) = (&samples, params.missing(&graph)) {
         return Err(uncalibrated(path, &graph, value));
     }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod evaluate;
 pub mod import;
 pub mod infer;
+mod interpolated;
 pub mod ir;
 pub mod lossless;
 pub mod model_file;

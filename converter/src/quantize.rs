@@ -26,6 +26,16 @@ pub enum Calibration {
     Percentile(f64),
 }
 
+/// What activations are stored in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activations {
+    /// Int8, with a zero point of their own.
+    #[default]
+    Int8,
+    /// Int16, with zero point 0.
+    Int16,
+}
+
 impl std::str::FromStr for Calibration {
     type Err = Error;
 

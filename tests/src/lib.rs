@@ -40,6 +40,7 @@ fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> Conve
         calib: calib.map(Path::to_owned),
         prepare,
         calibration: Calibration::MinMax,
+        activations: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

@@ -52,6 +52,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
         calib: Some(files.calib.clone()),
         prepare: prepare.clone(),
         calibration: Calibration::MinMax,
+        activations: Default::default(),
         labels,
         memory: Request::default(),
         progress: Progress::Shown,

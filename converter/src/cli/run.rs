@@ -10,7 +10,7 @@ use crate::infer::{infer, input_bytes};
 use crate::model_file;
 use clap::Args;
 use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs, micro_kernel};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array1, ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -105,22 +105,26 @@ fn inputs(args: &Run, model: &Model<'_>) -> Result<Vec<Vec<u8>>> {
     Ok(samples)
 }
 
-/// The int8 values of an .npy file, or uint8 ones where the model takes these, sample by sample.
+/// The int8 values of an .npy file, or uint8 or int16 ones where the model takes these, sample by sample.
 fn raw(path: &Path, info: &TensorInfo) -> Result<Vec<Vec<u8>>> {
-    let unsigned = info.dtype == DType::U8;
-    let kind = if unsigned { "uint8" } else { "int8" };
+    let kind = match info.dtype {
+        DType::U8 => "uint8",
+        DType::I16 => "int16",
+        _ => "int8",
+    };
     let file = std::fs::File::open(path).map_err(|e| data_error(path, e.to_string(), "check the path"))?;
-    let values = if unsigned {
-        ArrayD::<u8>::read_npy(file)
-    } else {
-        ArrayD::<i8>::read_npy(file).map(|values| values.mapv(|v| v as u8))
+    let values = match info.dtype {
+        DType::U8 => ArrayD::<u8>::read_npy(file),
+        DType::I16 => ArrayD::<i16>::read_npy(file)
+            .map(|values| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Array1<u8>>().into_dyn()),
+        _ => ArrayD::<i8>::read_npy(file).map(|values| values.mapv(|v| v as u8)),
     };
     let values = values.map_err(|e| {
         data_error(path, e.to_string(), &format!("with --raw the input is an .npy of {kind} values"))
     })?;
     if values.is_empty() || !values.len().is_multiple_of(info.bytes()) {
         let (count, shape) = (values.len(), values.shape());
-        let cause = format!("it has {count} values of shape {shape:?}, the input takes {}", info.bytes());
+        let cause = format!("it has {count} bytes of shape {shape:?}, the input takes {}", info.bytes());
         return Err(data_error(path, cause, "give samples in the model's own layout (NHWC)"));
     }
     let values: Vec<u8> = values.into_iter().collect();
@@ -235,6 +239,9 @@ fn save(path: &Path, model: &Model<'_>, outputs: &[Vec<Vec<u8>>], raw: bool) -> 
     let mut bytes = Vec::new();
     let written = if raw && info.dtype == DType::I8 {
         let q: Vec<i8> = values.iter().map(|&v| v as i8).collect();
+        ArrayD::from_shape_vec(IxDyn(&shape), q).map(|a| a.write_npy(&mut bytes))
+    } else if raw && info.dtype == DType::I16 {
+        let q: Vec<i16> = values.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b)).collect();
         ArrayD::from_shape_vec(IxDyn(&shape), q).map(|a| a.write_npy(&mut bytes))
     } else if raw && info.dtype == DType::U8 {
         ArrayD::from_shape_vec(IxDyn(&shape), values).map(|a| a.write_npy(&mut bytes))

@@ -4,7 +4,9 @@
 mod elementwise;
 mod layout;
 mod window;
+mod words;
 
+use super::Activations;
 use super::params::Params;
 use super::weights::{multiplier, rounding};
 use crate::error::{Error, Result};
@@ -52,6 +54,9 @@ struct Lowering<'g> {
 
 impl<'g> Lowering<'g> {
     fn node(&mut self, node: &Node) -> Result<()> {
+        if self.params.activations() == Activations::Int16 {
+            return self.node16(node);
+        }
         match &node.op {
             Op::Conv { .. } => self.conv(node),
             Op::ConvTranspose { stride, cut } => self.conv_transpose(node, *stride, *cut),
@@ -96,7 +101,15 @@ impl<'g> Lowering<'g> {
         let value = self.graph.value(id);
         let shape = shape(&value.name, &value.shape)?;
         let quant = self.params.of(self.graph, id)?;
-        Ok(Tensor { name: value.name.clone(), dtype: DType::I8, shape, quant, value: Some(id) })
+        Ok(Tensor { name: value.name.clone(), dtype: self.dtype(), shape, quant, value: Some(id) })
+    }
+
+    /// The type of quantized values.
+    fn dtype(&self) -> DType {
+        match self.params.activations() {
+            Activations::Int8 => DType::I8,
+            Activations::Int16 => DType::I16,
+        }
     }
 
     /// Where a computed value lies, and its scale.
@@ -162,7 +175,7 @@ impl<'g> Lowering<'g> {
     ) -> Operand {
         let name = format!("{}/{}", self.graph.value(node.output).name, self.program.steps.len());
         let step = Step { node: node.name.clone(), op, inputs: inputs.to_vec() };
-        let tensor = Tensor { name, dtype: DType::I8, shape, quant, value: None };
+        let tensor = Tensor { name, dtype: self.dtype(), shape, quant, value: None };
         Operand::Arena(self.program.push(step, tensor))
     }
 
@@ -173,7 +186,10 @@ impl<'g> Lowering<'g> {
             return Ok(place);
         }
         let value = self.graph.value(node.inputs[i]);
-        let op = self.requantize(own, quant, (-128, 127));
+        let op = match self.params.activations() {
+            Activations::Int8 => self.requantize(own, quant, (-128, 127)),
+            Activations::Int16 => words::rescale(own, quant, 1.0, (i16::MIN, i16::MAX)),
+        };
         Ok(self.push_between(node, op, place, shape(&value.name, &value.shape)?, quant))
     }
 

@@ -1,8 +1,9 @@
 //! Scale and zero point of every value. Values that an operator keeps at one scale form a class and share them;
 //! everything else has its own.
 
-use super::{Calibration, Observations};
+use super::{Activations, Calibration, Observations};
 use crate::error::{Error, Result};
+use crate::interpolated::UNIT;
 use crate::ir::{Activation, Graph, Node, Op, ValueId};
 use mote_format::Quant;
 
@@ -30,6 +31,12 @@ impl Range {
         let zero = (-128.0 - min / scale).round().clamp(-128.0, 127.0);
         Quant { scale: scale as f32, zero: zero as i32 }
     }
+
+    /// Symmetric int16 over this range.
+    pub fn quant16(self) -> Quant {
+        let scale = self.max.max(-self.min) / 32_767.0;
+        Quant { scale: if scale < f32::MIN_POSITIVE { 1.0 } else { scale }, zero: 0 }
+    }
 }
 
 /// Scale and zero point per value of a graph.
@@ -37,9 +44,15 @@ impl Range {
 pub struct Params {
     classes: Classes,
     quants: Vec<Option<Quant>>,
+    activations: Activations,
 }
 
 impl Params {
+    /// What values are stored in.
+    pub fn activations(&self) -> Activations {
+        self.activations
+    }
+
     /// Those of a value; an error when it has none, which is a defect.
     pub fn of(&self, graph: &Graph, id: ValueId) -> Result<Quant> {
         self.quants[self.classes.root(id.0)].ok_or_else(|| {
@@ -85,8 +98,10 @@ fn keeps_scale(op: &Op) -> bool {
 }
 
 /// Operators whose output has a scale that follows from the function alone.
-fn fixed(op: &Op) -> Option<Quant> {
+fn fixed(op: &Op, activations: Activations) -> Option<Quant> {
+    let unit = matches!(op, Op::Softmax { .. } | Op::Activation(Activation::Sigmoid | Activation::Tanh));
     match op {
+        _ if unit && activations == Activations::Int16 => Some(Quant { scale: UNIT, zero: 0 }),
         Op::Softmax { .. } | Op::Activation(Activation::Sigmoid) => {
             Some(Quant { scale: 1.0 / 256.0, zero: -128 })
         }
@@ -102,14 +117,19 @@ fn given(graph: &Graph, id: ValueId) -> Option<Quant> {
 }
 
 /// Chooses scale and zero point of every value that is computed or given.
-pub fn assign(graph: &Graph, seen: &Observations, method: Calibration) -> Result<Params> {
+pub fn assign(
+    graph: &Graph,
+    seen: &Observations,
+    method: Calibration,
+    activations: Activations,
+) -> Result<Params> {
     let mut classes = Classes((0..graph.values.len()).collect());
     let mut quants = vec![None; graph.values.len()];
     for &id in &graph.inputs {
         quants[id.0] = given(graph, id);
     }
     for node in &graph.nodes {
-        quants[node.output.0] = given(graph, node.output).or(fixed(&node.op));
+        quants[node.output.0] = given(graph, node.output).or(fixed(&node.op, activations));
     }
     for node in graph.nodes.iter().filter(|n| keeps_scale(&n.op)) {
         let ends = [node.inputs[0], node.output].map(|id| classes.root(id.0));
@@ -143,9 +163,10 @@ pub fn assign(graph: &Graph, seen: &Observations, method: Calibration) -> Result
     }
     for id in given {
         let root = classes.root(id.0);
-        quants[root] = quants[root].or(ranges[root].map(Range::quant));
+        let quant = if activations == Activations::Int16 { Range::quant16 } else { Range::quant };
+        quants[root] = quants[root].or(ranges[root].map(quant));
     }
-    Ok(Params { classes, quants })
+    Ok(Params { classes, quants, activations })
 }
 
 /// The inputs of a concatenation that may simply take its scale: nobody else reads them, they are computed, and no

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::ir::{Given, GivenLayer};
-use mote_format::{Const, ModelWriter, Quant, Requant, Rounding, Scale};
+use mote_format::{Const, ModelWriter, Quant, Requant, Requant16, Rounding, Scale};
 use mote_kernels::quant::scale_of;
 
 /// The rounding profile of models that mote quantizes itself: one product and one shift on every target. Those that
@@ -48,6 +48,16 @@ pub(super) struct Quantized {
     pub(super) multipliers: Vec<Scale>,
 }
 
+/// The integers of one layer over int16.
+pub(super) struct Quantized16 {
+    /// In the order of the floats.
+    pub(super) weights: Vec<i8>,
+    /// Per output.
+    pub(super) bias: Vec<i64>,
+    /// Real value of a unit of each output's sum over that of the output.
+    pub(super) multipliers: Vec<f64>,
+}
+
 impl Layer<'_> {
     /// Quantizes for an input at `x` and an output at `y`.
     pub(super) fn quantize(&self, x: Quant, y: Quant) -> Result<Quantized> {
@@ -59,7 +69,7 @@ impl Layer<'_> {
         let mut all = Quantized { weights, weight_zero, bias, multipliers };
         for (o, w) in rows() {
             let bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
-            let (scale, q) = own.as_ref().map_or_else(|| row(w, bias, x.scale), |own| own[o].clone());
+            let (scale, q) = own.as_ref().map_or_else(|| row(w, bias, x.scale, 29), |own| own[o].clone());
             let unit = scale * f64::from(x.scale);
             let bias =
                 self.given.and_then(|g| g.bias(o, bias / unit)).unwrap_or((bias / unit).round() as i64);
@@ -75,6 +85,21 @@ impl Layer<'_> {
         Ok(all)
     }
 
+    /// Quantizes for int16 at `x` and at `y`, whose sums have 64 bits.
+    pub(super) fn quantize16(&self, x: Quant, y: Quant) -> Quantized16 {
+        let run = self.weights.len() / self.outputs.max(1);
+        let mut all = Quantized16 { weights: Vec::new(), bias: Vec::new(), multipliers: Vec::new() };
+        for (o, w) in self.weights.chunks_exact(run).enumerate() {
+            let bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
+            let (scale, q) = row(w, bias, x.scale, 45);
+            let unit = scale * f64::from(x.scale);
+            all.bias.push((bias / unit).round() as i64);
+            all.weights.extend(q.iter().map(|&q| q as i8));
+            all.multipliers.push(unit / f64::from(y.scale));
+        }
+        all
+    }
+
     fn overflow(&self, output: usize, reach: i64) -> Error {
         Error::new("cannot quantize a layer")
             .at(format!("node \"{}\", output channel {output}", self.name))
@@ -83,9 +108,9 @@ impl Layer<'_> {
     }
 }
 
-/// The scale of one output's weights, and these as integers.
-fn row(weights: &[f32], bias: f64, x_scale: f32) -> (f64, Vec<i32>) {
-    let scale = weight_scale(weights, bias, x_scale.into());
+/// The scale of one output's weights, and these as integers; its bias has so many bits at most.
+fn row(weights: &[f32], bias: f64, x_scale: f32, bits: i32) -> (f64, Vec<i32>) {
+    let scale = weight_scale(weights, bias / f64::from(x_scale) / 2f64.powi(bits));
     let one = |&w: &f32| (f64::from(w) / scale).round().clamp(-127.0, 127.0) as i32;
     (scale, weights.iter().map(one).collect())
 }
@@ -115,11 +140,10 @@ impl GivenLayer {
     }
 }
 
-/// Symmetric over the channel's weights, and large enough that the bias stays well inside 32 bits.
-fn weight_scale(weights: &[f32], bias: f64, x_scale: f64) -> f64 {
+/// Symmetric over the channel's weights, and at least `least`, where the bias stays well inside its bits.
+fn weight_scale(weights: &[f32], least: f64) -> f64 {
     let largest = weights.iter().fold(0f32, |m, w| m.max(w.abs()));
-    let for_bias = bias.abs() / (x_scale * f64::from(1 << 29));
-    let scale = (f64::from(largest) / 127.0).max(for_bias);
+    let scale = (f64::from(largest) / 127.0).max(least.abs());
     if scale > 0.0 { scale } else { 1.0 }
 }
 
@@ -143,6 +167,28 @@ pub(crate) fn requant(
     let shifts = if round == Rounding::Float { &[] } else { scales };
     let shift: Vec<u8> = shifts.iter().map(|s| s.shift as u8).collect();
     Requant { round, mult, shift: writer.constant(&shift), min, max }
+}
+
+/// Stores 15 bits of the multiplier of each 64-bit sum; `None` where one is 128 or more.
+pub(crate) fn requant16(
+    writer: &mut ModelWriter,
+    multipliers: &[f64],
+    (min, max): (i16, i16),
+) -> Option<Requant16> {
+    let scales: Vec<Scale> = multipliers.iter().map(|&real| scale_of(real)).collect();
+    let part = |s: &Scale| ((i64::from(s.mult) + (1 << 15)) >> 16).min(0x7FFF) as i16;
+    let mult: Vec<u8> = scales.iter().flat_map(|s| part(s).to_le_bytes()).collect();
+    let shift: Vec<i8> = scales.iter().map(|s| s.shift).collect();
+    let (mult, shift) = (writer.constant(&mult), i8s(writer, &shift));
+    let fits = scales.iter().all(|s| s.shift <= 7);
+    fits.then_some(Requant16 { round: Rounding::Single, mult, shift, min, max })
+}
+
+/// Stores biases of 64-bit sums, in 32 bits where these hold all of them.
+pub(crate) fn biases16(writer: &mut ModelWriter, biases: &[i64]) -> Const {
+    let narrow: Option<Vec<i32>> = biases.iter().map(|&b| i32::try_from(b).ok()).collect();
+    let halves = || biases.iter().flat_map(|&b| [b as i32, (b >> 32) as i32]).collect();
+    i32s(writer, narrow.unwrap_or_else(halves).into_iter())
 }
 
 /// Stores 32-bit integers.

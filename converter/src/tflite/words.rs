@@ -10,12 +10,12 @@ use super::window::{
 };
 use super::{dense, layout, reduce, slices};
 use crate::error::{Error, Result};
-use crate::quantize::weights::{i8s, i32s};
+use crate::interpolated::{self, UNIT, near_power};
+use crate::quantize::weights::{biases16, i8s, i32s, requant16};
 use crate::walk::Walk;
 use mote_format::{
     Add16, AvgPool2d16, Const, Conv2d16, DType, DepthwiseConv2d16, Dequantize16, FullyConnected16,
-    MaxPool2d16, Mul16, Op as Kernel, Quant, Quantize16, Requant16, Rescale16, Rounding, Scale, Sigmoid16,
-    Softmax16,
+    MaxPool2d16, Mul16, Op as Kernel, Quant, Quantize16, Requant16, Rescale16, Rounding, Scale,
 };
 use mote_kernels::quant::scale_of;
 use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, TensorType};
@@ -140,37 +140,22 @@ fn layer(
         multipliers: (0..outputs).map(multiplier).collect(),
         bounds: l.bounds16(node, y, activation)?,
         weights: i8s(&mut l.program.writer, &weights),
-        bias: store_bias(l, &biases),
+        bias: biases16(&mut l.program.writer, &biases),
         narrow,
     })
 }
 
-/// Biases in 32 bits where these hold all of them.
-fn store_bias(l: &mut Lowering<'_>, biases: &[i64]) -> Const {
-    let narrow: Option<Vec<i32>> = biases.iter().map(|&b| i32::try_from(b).ok()).collect();
-    let halves = || biases.iter().flat_map(|&b| [b as i32, (b >> 32) as i32]).collect();
-    i32s(&mut l.program.writer, narrow.unwrap_or_else(halves).into_iter())
-}
-
-/// Stores the multipliers of sums as LiteRT takes them: whole for sums of 32 bits, their upper half for those of 64.
+/// Stores the multipliers of sums as LiteRT takes them: whole for sums of 32 bits, 15 bits for those of 64.
 fn requant(l: &mut Lowering<'_>, node: &Node<'_>, layer: &Layer) -> Result<Requant16> {
-    let (mut mult, mut shift) = (Vec::new(), Vec::new());
-    for &real in &layer.multipliers {
-        let scale = scale_of(real);
-        if layer.narrow {
-            mult.extend(scale.mult.to_le_bytes());
-        } else {
-            if scale.shift > 7 {
-                return Err(l.refuse(node, format!("its sums are multiplied by {real}, beyond 128")));
-            }
-            mult.extend((((i64::from(scale.mult) + (1 << 15)) >> 16).min(0x7FFF) as i16).to_le_bytes());
-        }
-        shift.push(scale.shift as u8);
+    if !layer.narrow {
+        let requant = requant16(&mut l.program.writer, &layer.multipliers, layer.bounds);
+        return requant.ok_or_else(|| l.refuse(node, "its sums are multiplied by 128 or more"));
     }
-    let round = if layer.narrow { Rounding::Double } else { Rounding::Single };
+    let scales: Vec<Scale> = layer.multipliers.iter().map(|&real| scale_of(real)).collect();
     let writer = &mut l.program.writer;
-    let (min, max) = layer.bounds;
-    Ok(Requant16 { round, mult: writer.constant(&mult), shift: writer.constant(&shift), min, max })
+    let mult = i32s(writer, scales.iter().map(|s| s.mult));
+    let shift = i8s(writer, &scales.iter().map(|s| s.shift).collect::<Vec<_>>());
+    Ok(Requant16 { round: Rounding::Double, mult, shift, min: layer.bounds.0, max: layer.bounds.1 })
 }
 
 fn conv<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
@@ -260,12 +245,6 @@ fn sum<'a>(
     l.push(node, Kernel::Add16(op), &[a, b])
 }
 
-/// Whether LiteRT takes a scale for a power of two.
-fn near_power(scale: f32) -> bool {
-    let log = scale.log2();
-    (log - log.round()).abs() < 1e-3
-}
-
 /// TFLite multiplies and divides the scales as floats.
 fn mul<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_mul_options())?;
@@ -349,44 +328,16 @@ fn tanh<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     sigmoid(l, node, 1)
 }
 
-/// The scale of what cannot leave −1..1.
-const UNIT: f32 = 1.0 / 32_768.0;
-
 fn sigmoid<'a>(l: &mut Lowering<'a>, node: &Node<'a>, tanh: u8) -> Result<()> {
     let (x, y) = scales(l, node)?;
     if y.scale != UNIT {
         return Err(l.refuse(node, format!("its output has scale {}; it must be 1/32768", y.scale)));
     }
     l.expect_shape(node, &l.input(node, 0)?.dims)?;
-    let (mult, shift) = units(x.scale, tanh)
+    let op = interpolated::sigmoid(&mut l.program.writer, x.scale, tanh)
         .ok_or_else(|| l.refuse(node, format!("its input has scale {}, beyond its fixed point", x.scale)))?;
-    let table: Vec<u8> = (0..256).flat_map(|i| sigmoid_at(i).to_le_bytes()).collect();
-    let table = l.program.writer.constant(&table);
     let (input, _) = l.operand(node, 0)?;
-    l.push(node, Kernel::Sigmoid16(Sigmoid16 { mult, shift, tanh, table }), &[input])
-}
-
-/// The multiplier and shift that lead to units of 1/12288, as TFLite makes them: whole where the scale is 1/4096, or for
-/// the tangent 1/2048, and else cut to 15 bits.
-fn units(scale: f32, tanh: u8) -> Option<(u16, u8)> {
-    let doubled = scale.log2().round() as i32 + 12;
-    if near_power(scale) && (doubled == 0 || doubled == 1 && tanh == 1) {
-        return Some((3 << doubled, 0));
-    }
-    let (mut real, mut shift) = (f64::from(scale) * 4096.0 * 3.0, 0);
-    while real <= 32_767.0 / 2.0 && shift < 30 {
-        (real, shift) = (real * 2.0, shift + 1);
-    }
-    (real < 32_768.0 && shift < 30).then_some((real as u16, shift))
-}
-
-/// The sigmoid of `i / 24` in units of 1/65536, moved by half the error that a line to the next entry makes in the middle.
-fn sigmoid_at(i: u16) -> u16 {
-    let exact = |x: f64| 65_536.0 / (1.0 + (-x / 24.0).exp());
-    let x = f64::from(i);
-    let error = (exact(x) + exact(x + 1.0)) / 2.0 - exact(x + 0.5);
-    // Nothing follows the last one, which is all that the table's numbers hold.
-    if i == 255 { u16::MAX } else { (exact(x) - error / 2.0).round() as u16 }
+    l.push(node, Kernel::Sigmoid16(op), &[input])
 }
 
 /// `SoftmaxPrepare` of TFLite.
@@ -400,31 +351,9 @@ fn softmax<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     if l.input(node, 0)?.dims.last().is_none_or(|&d| d > 0xFFFF) {
         return Err(l.refuse(node, "its rows are longer than 65,535"));
     }
-    let scale = scale_of(f64::from(x.scale * options.beta()) / (10.0 / 65_535.0));
-    let exp = table(10.0 / 65_535.0, 32_767.0, f64::exp);
-    let reciprocal = table(1.0 / 65_535.0, -32_768.0, |x| 1.0 / (1.0 + x));
-    let writer = &mut l.program.writer;
-    let (exp, reciprocal) = (writer.constant(&exp), writer.constant(&reciprocal));
+    let op = interpolated::softmax(&mut l.program.writer, x.scale * options.beta());
     let (input, _) = l.operand(node, 0)?;
-    l.push(node, Kernel::Softmax16(Softmax16 { scale, exp, reciprocal }), &[input])
-}
-
-/// A function of `scale · (q − zero)` at every 128th q, in units of 2/65535, each value moved by half the error that a line
-/// to the next one makes in the middle: `LUTPopulate` of TFLite.
-fn table(scale: f64, zero: f64, f: impl Fn(f64) -> f64) -> Vec<u8> {
-    let (low, high) = (scale * (-32_768.0 - zero), scale * (32_767.0 - zero));
-    let step = (high - low) / 512.0;
-    let unit = 65_536.0 / (2.0 / 65_535.0 * 65_535.0);
-    let at = |i: usize| f(low + i as f64 * step) * unit;
-    let entry = |i: usize| {
-        if i == 512 {
-            return (f(high) * unit).round();
-        }
-        let line = ((at(i + 1) + at(i).round()) / 2.0).round();
-        let middle = (f(low + i as f64 * step + step / 2.0) * unit).round();
-        at(i).round() - ((line - middle) / 2.0).round()
-    };
-    (0..=512).flat_map(|i| (entry(i).clamp(-32_768.0, 32_767.0) as i16).to_le_bytes()).collect()
+    l.push(node, Kernel::Softmax16(op), &[input])
 }
 
 /// As a walk, which takes values of any width.

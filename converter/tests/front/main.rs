@@ -14,6 +14,7 @@ mod passes;
 mod quantized;
 mod random;
 mod refusals;
+mod words;
 
 use mote_converter::import::{self, InputShapes};
 use mote_converter::ir::{Graph, Layout};

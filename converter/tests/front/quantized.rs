@@ -6,13 +6,21 @@ use mote_converter::convert::{Converted, Options, convert};
 use mote_converter::data::Prepare;
 use mote_converter::import::InputShapes;
 use mote_converter::progress::Progress;
-use mote_converter::quantize::Calibration;
+use mote_converter::quantize::{Activations, Calibration};
 use mote_runtime::{Kernels, Session};
 use ndarray_npy::WriteNpyExt;
 use std::fs::File;
 
-/// Converts with random calibration samples from −3 to 3.
 fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converted> {
+    quantized(m, shape, Activations::Int8)
+}
+
+/// Converts with random calibration samples from −3 to 3.
+pub(crate) fn quantized(
+    m: &Model,
+    shape: &[usize],
+    activations: Activations,
+) -> mote_converter::error::Result<Converted> {
     let folder = tempfile::tempdir().expect("a folder");
     let (network, calib) = (folder.path().join("net.onnx"), folder.path().join("x.npy"));
     std::fs::write(&network, m.bytes()).expect("room");
@@ -24,6 +32,7 @@ fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converte
         calib: Some(calib),
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
+        activations,
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,
@@ -32,7 +41,7 @@ fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converte
 }
 
 /// All instruction sets give the bits of the naive loops.
-fn same_bits(converted: &Converted) {
+pub(crate) fn same_bits(converted: &Converted) {
     let model = mote_runtime::Model::new_checked(&converted.bytes).expect("a model");
     let mut random = Random::new(5);
     let mut arena = vec![0; model.arena_bytes()];

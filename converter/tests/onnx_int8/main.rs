@@ -28,6 +28,7 @@ fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
         calib: calib.map(Path::to_owned),
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
+        activations: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

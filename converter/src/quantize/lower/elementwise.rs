@@ -147,7 +147,7 @@ impl Lowering<'_> {
     }
 
     /// The shape of input `i` with as many dimensions as the output has.
-    fn wide(&self, node: &Node, i: usize) -> Result<Vec<usize>> {
+    pub(super) fn wide(&self, node: &Node, i: usize) -> Result<Vec<usize>> {
         let (value, rank) = (self.graph.value(node.inputs[i]), self.graph.shape(node.output).len());
         if rank > 4 {
             return Err(self.refuse(

@@ -12,11 +12,11 @@ use mote_format::{
 };
 
 /// A window in the format's widths.
-struct Narrow {
-    kernel: [u16; 2],
-    stride: Stride,
-    dilation: Stride,
-    pads: Pads,
+pub(super) struct Narrow {
+    pub(super) kernel: [u16; 2],
+    pub(super) stride: Stride,
+    pub(super) dilation: Stride,
+    pub(super) pads: Pads,
 }
 
 /// Constants that every layer has beside its weights.
@@ -26,7 +26,7 @@ struct Stored {
 }
 
 impl Lowering<'_> {
-    fn narrow(&self, node: &Node, w: &Window) -> Result<Narrow> {
+    pub(super) fn narrow(&self, node: &Node, w: &Window) -> Result<Narrow> {
         let [top, left, bottom, right] = w.pads;
         for axis in 0..2 {
             let extent = (w.kernel[axis] - 1) * w.dilation[axis] + 1;
@@ -178,7 +178,7 @@ impl Lowering<'_> {
         self.push(node, Kernel::SumPool2d(op), &[input])
     }
 
-    fn pool(&self, node: &Node, w: &Window) -> Result<Narrow> {
+    pub(super) fn pool(&self, node: &Node, w: &Window) -> Result<Narrow> {
         if w.dilation != [1, 1] {
             return Err(self.refuse(node, "its window is dilated", "use a pool without dilation"));
         }
@@ -187,7 +187,7 @@ impl Lowering<'_> {
 }
 
 /// Depthwise weights `[out][taps]` as `[taps][out]`.
-fn channels_last(weights: &[i8], outputs: usize) -> Vec<i8> {
+pub(super) fn channels_last(weights: &[i8], outputs: usize) -> Vec<i8> {
     let taps = weights.len() / outputs.max(1);
     (0..taps).flat_map(|t| (0..outputs).map(move |o| weights[o * taps + t])).collect()
 }
