@@ -30,6 +30,7 @@ pub(crate) mod gather;
 pub(crate) mod l2_norm;
 pub(crate) mod lstm;
 pub(crate) mod lut;
+mod matrix;
 pub(crate) mod max_pool2d;
 pub(crate) mod max_pool2d16;
 pub(crate) mod maximum;

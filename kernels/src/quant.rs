@@ -99,7 +99,7 @@ impl Output {
                 float(acc, f32::from_bits(scale.mult as u32), min - self.zero, max - self.zero)
             }
         };
-        scaled.wrapping_add(self.zero).clamp(min, max) as i8
+        held(scaled.wrapping_add(self.zero), self.min, self.max)
     }
 }
 
@@ -172,11 +172,11 @@ impl<'a> Channels<'a> {
     /// One profile for all channels, so that the choice is made once. Exponents may be missing, then they are 0.
     #[inline(always)]
     fn each(&self, acc: &[i32], shift: &[i8], y: &mut [i8], scaled: impl Fn(i32, i32, i32) -> i32) {
-        let (min, max) = (i32::from(self.output.min), i32::from(self.output.max));
+        let (min, max) = (self.output.min, self.output.max);
         let sums = acc.iter().zip(self.bias).map(|(&acc, &bias)| acc.wrapping_add(bias));
         for (i, ((y, sum), &mult)) in y.iter_mut().zip(sums).zip(self.mult).enumerate() {
             let shift = shift.get(i).map_or(0, |&s| s.into());
-            *y = scaled(sum, mult, shift).wrapping_add(self.output.zero).clamp(min, max) as i8;
+            *y = held(scaled(sum, mult, shift).wrapping_add(self.output.zero), min, max);
         }
     }
 }
@@ -222,8 +222,14 @@ impl Plain {
         } else {
             high(sum, self.mult)
         };
-        (scaled.saturating_add(self.add) >> self.right).clamp(self.min.into(), self.max.into()) as i8
+        held(scaled.saturating_add(self.add) >> self.right, self.min, self.max)
     }
+}
+
+/// `x` held between two bounds. Unlike `clamp` it has no code for bounds in the wrong order.
+#[inline(always)]
+pub fn held(x: i32, min: i8, max: i8) -> i8 {
+    x.max(min.into()).min(max.into()) as i8
 }
 
 /// A real value as int8: half away from zero, held inside the range. NaN becomes the zero point.

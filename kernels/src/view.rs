@@ -76,7 +76,7 @@ impl<'a> View<'a> {
     /// As `[n, h, w, c]`; shapes of more dimensions never reach a kernel that asks.
     #[inline(always)]
     pub fn nhwc(&self) -> [usize; 4] {
-        self.shape.nhwc().unwrap_or([0; 4])
+        nhwc(self.shape)
     }
 }
 
@@ -96,8 +96,14 @@ impl ViewMut<'_> {
     /// As `[n, h, w, c]`.
     #[inline(always)]
     pub fn nhwc(&self) -> [usize; 4] {
-        self.shape.nhwc().unwrap_or([0; 4])
+        nhwc(self.shape)
     }
+}
+
+/// Not inlined, like everything here that operators do once a call: there are many of them.
+#[inline(never)]
+fn nhwc(shape: &Shape) -> [usize; 4] {
+    shape.nhwc().unwrap_or([0; 4])
 }
 
 /// Everything that one step touches.
@@ -118,7 +124,7 @@ pub struct Io<'a> {
 
 impl<'a> Io<'a> {
     /// Constant bytes.
-    #[inline(always)]
+    #[inline(never)]
     pub fn bytes(&self, c: Const) -> &'a [u8] {
         self.constants.get(c.at as usize..).and_then(|s| s.get(..c.len as usize)).unwrap_or(&[])
     }
@@ -154,7 +160,7 @@ impl<'a> Io<'a> {
     }
 
     /// How the output's sums become int8.
-    #[inline(always)]
+    #[inline(never)]
     pub fn channels(&self, bias: Const, requant: &Requant) -> Channels<'a> {
         Channels {
             bias: self.i32s(bias),

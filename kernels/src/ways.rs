@@ -106,7 +106,7 @@ fn conv2d(p: &Conv2d, x: &Shape, scratch: usize) -> u32 {
     let patches =
         PATCHES | either(one, 0, GROUPS) | either(len <= ops::conv2d::SMALL, SMALL, 0) | BLOCKS | short(len);
     // Some rows of an image may lie apart from its padding.
-    let inside = products::conv_window(p, [0, 0, 0, 0]).is_pointwise();
+    let inside = ops::conv2d::is_matrix(p);
     match (p.groups, [p.kh, p.kw, p.stride.h.into(), p.stride.w.into()]) {
         (1, [1, 1, 1, 1]) => POINTWISE | matrix(x, scratch) | either(inside, 0, patches),
         _ => patches,
@@ -116,7 +116,8 @@ fn conv2d(p: &Conv2d, x: &Shape, scratch: usize) -> u32 {
 fn depthwise(p: &DepthwiseConv2d, x: &Shape, y: &Shape) -> u32 {
     let slides = x.channels() == y.channels() && p.dilation.w == 1;
     // Few channels slide on some instruction sets only.
-    either(slides, SLIDE, PIXELS) | either(y.channels() < 4, PIXELS, 0)
+    let one = x.nhwc().is_some_and(|x| x[0] == 1);
+    either(slides, SLIDE, PIXELS) | either(y.channels() < 4, PIXELS, 0) | either(one, 0, GROUPS)
 }
 
 /// Instruction sets widen values to 16 bits or to 32.

@@ -35,9 +35,9 @@ pub(crate) fn run<'m, P: Program<'m>, const R: usize>(
             }
         }
         _ if P::MOST_INPUTS < 2 => {}
-        _ if step.op.updates() > 0 => memory.update(y, |id| model.info(id)),
-        2 => inputs::<_, R, 2>(memory, &step.op, y, |id| model.info(id)),
-        _ if P::MOST_INPUTS > 2 => inputs::<_, R, MAX_INPUTS>(memory, &step.op, y, |id| model.info(id)),
+        _ if P::UPDATES && step.op.updates() > 0 => memory.update(y, |id| model.info(id)),
+        2 => inputs::<R, 2>(memory, &step.op, y, &|id| model.tensor(id)),
+        _ if P::MOST_INPUTS > 2 => inputs::<R, MAX_INPUTS>(memory, &step.op, y, &|id| model.tensor(id)),
         _ => {}
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn rows<'m, P: Program<'m>, const R: usize>(
     growth: &Growth,
     mut ram: Ram<'_, R>,
 ) {
-    ram.copy_within(growth.moved.clone(), growth.to);
+    ram.move_down(growth.moved.clone(), growth.to);
     let x = step.inputs.get(0).and_then(|id| model.info(id)?.borrow().image());
     let height = x.map_or(1, |x| x.height);
     let mut op = step.op;
@@ -64,8 +64,8 @@ pub(crate) fn rows<'m, P: Program<'m>, const R: usize>(
             let Some(x) = step.inputs.get(0).and_then(part) else { return };
             memory.one(&op, (&x).into(), (&growth.part).into());
         }
-        2 if P::MOST_INPUTS > 1 => inputs::<_, R, 2>(memory, &op, &growth.part, part),
-        _ if P::MOST_INPUTS > 2 => inputs::<_, R, MAX_INPUTS>(memory, &op, &growth.part, part),
+        2 if P::MOST_INPUTS > 1 => inputs::<R, 2>(memory, &op, &growth.part, &part),
+        _ if P::MOST_INPUTS > 2 => inputs::<R, MAX_INPUTS>(memory, &op, &growth.part, &part),
         _ => {}
     }
 }
@@ -108,18 +108,17 @@ impl<'s> Rows<'s> {
 
 /// Calls the kernel of a step of several inputs, at most `N`, on these tensors or parts of tensors.
 #[inline(never)]
-fn inputs<T: Borrow<TensorInfo>, const R: usize, const N: usize>(
+fn inputs<const R: usize, const N: usize>(
     memory: &mut Memory<'_, R>,
     op: &Op,
     y: &TensorInfo,
-    tensor: impl Fn(u16) -> Option<T>,
+    tensor: &dyn Fn(u16) -> Option<TensorInfo>,
 ) {
-    let tensors: Vec<T, N> = memory.step.inputs.iter().filter_map(tensor).take(N).collect();
+    let tensors: Vec<TensorInfo, N> = memory.step.inputs.iter().filter_map(tensor).take(N).collect();
     let (out, constants) = (y.range(), memory.constants);
     let scratch = memory.scratch();
     let Some(parts) = memory.ram.lend().parts(&out, &scratch) else { return };
     let views = tensors.iter().map(|x| {
-        let x = x.borrow();
         let same = !x.constant && x.range() == out;
         let bytes = if x.constant { constants.get(x.range()) } else { parts.read(x.range()) };
         View { shape: &x.shape, quant: x.quant, bytes: (!same).then_some(bytes.unwrap_or(&[])) }

@@ -1,5 +1,7 @@
 //! A model that was read and checked while the program was compiled: its tables are constants of the program.
 
+use core::marker::PhantomData;
+
 use bytemuck::Pod;
 use mote_format::{Groups, Ids, State, StepInfo, TensorInfo};
 use mote_kernels::table::Columns;
@@ -45,9 +47,22 @@ use crate::session::Session;
 #[cfg(feature = "macros")]
 pub use mote_macros::include_model;
 
-/// The tables of an included model, none of whose steps reads more than `INPUTS` tensors. `ROW_BY_ROW` says whether some
-/// output runs into its input, `LOCKSTEP` whether some run in lockstep. The executor has code for no more than that.
-pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> {
+/// What the steps of an included model need of the executor, which has code for no more; as in [`Program`].
+pub trait Facts: 'static {
+    /// No step reads more tensors than this.
+    const MOST_INPUTS: usize;
+    /// Whether some output runs into its input row by row.
+    const ROW_BY_ROW: bool;
+    /// Whether some steps run in lockstep.
+    const LOCKSTEP: bool;
+    /// Whether some step changes states where they lie.
+    const UPDATES: bool;
+}
+
+/// The tables of an included model.
+pub struct Included<F> {
+    /// What its steps need.
+    pub facts: PhantomData<F>,
     /// Bytes of RAM.
     pub arena: usize,
     /// Number of inputs.
@@ -68,18 +83,14 @@ pub struct Included<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP:
     pub columns: &'static Columns,
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool>
-    Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
-{
+impl<F: Facts> Included<F> {
     /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
     pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
         Session::over(self, [arena], self.columns.best())
     }
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Tensors
-    for Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
-{
+impl<F: Facts> Tensors for Included<F> {
     fn tensor(&self, id: u16) -> Option<TensorInfo> {
         self.info(id).copied()
     }
@@ -89,12 +100,11 @@ impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Tensors
     }
 }
 
-impl<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool> Program<'static>
-    for Included<INPUTS, ROW_BY_ROW, LOCKSTEP>
-{
-    const MOST_INPUTS: usize = INPUTS;
-    const ROW_BY_ROW: bool = ROW_BY_ROW;
-    const LOCKSTEP: bool = LOCKSTEP;
+impl<F: Facts> Program<'static> for Included<F> {
+    const MOST_INPUTS: usize = F::MOST_INPUTS;
+    const ROW_BY_ROW: bool = F::ROW_BY_ROW;
+    const LOCKSTEP: bool = F::LOCKSTEP;
+    const UPDATES: bool = F::UPDATES;
 
     type Steps = core::slice::Iter<'static, StepInfo<'static>>;
     type Step = &'static StepInfo<'static>;

@@ -41,9 +41,9 @@ pub use aligned::{Aligned, Arena};
 pub use error::{ArenaTooSmall, RegionTooSmall, RowsError};
 #[cfg(feature = "std")]
 pub use host::{Host, micro_kernel};
-pub use included::Included;
 #[cfg(feature = "macros")]
 pub use included::include_model;
+pub use included::{Facts, Included};
 pub use model::Model;
 pub use mote_format::{DType, Error, Labels, Op, Preparation, Quant, Reason, Shape, TensorInfo};
 pub use mote_kernels::table::Kernels;
@@ -60,5 +60,7 @@ pub mod linked {
     pub use mote_kernels::table::{Columns, Computed};
 
     pub use crate::included::{place, place_mut};
-    pub use crate::{Aligned, Arena, Included, Session};
+    pub use core::marker::PhantomData;
+
+    pub use crate::{Aligned, Arena, Facts, Included, Session};
 }

@@ -28,6 +28,9 @@ pub trait Program<'m>: Tensors {
     /// Whether some steps run in lockstep.
     const LOCKSTEP: bool = true;
 
+    /// Whether some step changes states where they lie.
+    const UPDATES: bool = true;
+
     /// The steps in the order in which they run; passing over some with `nth` is cheap.
     type Steps: Iterator<Item = Self::Step> + Clone;
 

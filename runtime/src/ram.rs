@@ -51,11 +51,19 @@ impl<'a, const R: usize> Ram<'a, R> {
         self.0[i].get_mut(range.start - base..range.end - base)
     }
 
-    /// Moves bytes of a buffer inside it.
-    #[inline(always)]
-    pub(crate) fn copy_within(&mut self, range: Range<usize>, to: usize) {
+    /// Moves bytes of a buffer down inside it. As many at a time as lie clear of where they go: a program need not have a
+    /// `memmove` for this alone.
+    #[inline(never)]
+    pub(crate) fn move_down(&mut self, range: Range<usize>, to: usize) {
         let (i, base) = self.find(to);
-        self.0[i].copy_within(range.start - base..range.end - base, to - base);
+        let (mut at, step) = (to - base, range.start - to);
+        let mut left = range.len();
+        while left > 0 && step > 0 {
+            let (low, high) = self.0[i].split_at_mut(at + step);
+            let part = left.min(step);
+            low[at..at + part].copy_from_slice(&high[..part]);
+            (at, left) = (at + part, left - part);
+        }
     }
 
     /// The bytes of several buffers; `None` when two of them share some.
@@ -63,6 +71,9 @@ impl<'a, const R: usize> Ram<'a, R> {
     pub(crate) fn disjoint<const N: usize>(self, ranges: [Range<usize>; N]) -> Option<[&'a mut [u8]; N]> {
         let mut found = [const { None }; N];
         let mut base = 0;
+        if R == 1 {
+            return self.0.into_iter().next()?.get_disjoint_mut(ranges).ok();
+        }
         for slice in self.0 {
             let region = base..base + slice.len();
             base = region.end;

@@ -194,7 +194,7 @@ impl<'m, 'a, P: Program<'m>, const R: usize> Session<'m, 'a, P, R> {
         if x.kept == 0 || self.cursor.is_at_start() {
             let growth = x.grow(self.fed, 1);
             if let Some(growth) = &growth {
-                self.ram.copy_within(growth.moved.clone(), growth.to);
+                self.ram.move_down(growth.moved.clone(), growth.to);
             }
             if let Some(place) = self.ram.get_mut(growth.map_or(*x, |g| g.part).range()) {
                 place.copy_from_slice(row);

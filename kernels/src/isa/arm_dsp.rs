@@ -6,7 +6,7 @@
 use core::arch::asm;
 
 use super::{Block, Isa, Layer, Rows, Slide, Taps};
-use crate::quant::{Channels, Output, plain_shift};
+use crate::quant::{Channels, Output, held, plain_shift};
 use crate::ways::{self, Ways};
 use mote_format::{Rounding, Scale};
 
@@ -200,7 +200,7 @@ fn scale(isa: impl Isa, sums: &[i32], scale: Scale, output: &Output, y: &mut [i8
         return;
     };
     let add = (2 * output.zero + 1) << (right - 1);
-    let out = |scaled: i32| ((scaled + add) >> right).clamp(output.min.into(), output.max.into()) as i8;
+    let out = |scaled: i32| held((scaled + add) >> right, output.min, output.max);
     if output.round == Rounding::Double {
         for (&sum, y) in sums.iter().zip(y) {
             let scaled = smmulr(qadd(sum, sum), scale.mult);

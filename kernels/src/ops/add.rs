@@ -5,7 +5,7 @@ use mote_format::{Add, Rounding, Scale, Shape};
 
 use super::broadcast::{self, Pairwise};
 use crate::isa::{BLOCK, Isa};
-use crate::quant::{Output, double, doubling_high_mul, single};
+use crate::quant::{Output, double, doubling_high_mul, held, single};
 use crate::view::{In, Io};
 use crate::ways;
 
@@ -65,7 +65,7 @@ impl<F: Fn(i32, i32, i32) -> i32> Pairwise for Sum<'_, F> {
     fn at(&self, a: i8, b: i8) -> i8 {
         let (p, [za, zb, zy]) = (self.p, self.zeros);
         let both = self.widened(a, za, p.a).wrapping_add(self.widened(b, zb, p.b));
-        self.rescale(both, p.y).wrapping_add(zy).clamp(p.min.into(), p.max.into()) as i8
+        held(self.rescale(both, p.y).wrapping_add(zy), p.min, p.max)
     }
 }
 

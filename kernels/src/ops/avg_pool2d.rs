@@ -5,6 +5,7 @@ use mote_format::{AvgPool2d, Shape, Stride};
 
 use super::window::Window;
 use crate::isa::{BLOCK, Isa};
+use crate::quant::held;
 use crate::view::Io;
 
 fn window(p: &AvgPool2d, [_, h, w, c]: [usize; 4]) -> Window {
@@ -17,7 +18,7 @@ fn mean(p: &AvgPool2d, sum: i32, count: i32) -> i8 {
     let origin = i32::from(p.origin);
     let sum = sum.wrapping_sub(origin.wrapping_mul(count));
     let half = if sum > 0 { count / 2 } else { -(count / 2) };
-    (sum.wrapping_add(half) / count.max(1) + origin).clamp(p.min.into(), p.max.into()) as i8
+    held(sum.wrapping_add(half) / count.max(1) + origin, p.min, p.max)
 }
 
 pub(crate) fn scratch(_: &AvgPool2d, _: &Shape, _: &Shape) -> usize {
@@ -45,10 +46,7 @@ pub(crate) fn naive(p: &AvgPool2d, mut io: Io<'_>) {
 pub(crate) fn run<I: Isa>(isa: I, p: &AvgPool2d, mut io: Io<'_>) {
     let (xd, yd, x) = (io.x[0].nhwc(), io.y.nhwc(), io.x[0].i8s());
     let window = window(p, xd);
-    let image = xd[1] * xd[2] * xd[3];
-    for (i, y) in io.y.i8s().chunks_exact_mut(yd[3]).enumerate() {
-        let (ox, oy, n) = (i % yd[2], i / yd[2] % yd[1], i / yd[2] / yd[1]);
-        let taps = window.taps(&x[n * image..], oy, ox);
+    window.each(x, yd, io.y.i8s(), |taps, y| {
         let count = (taps.h * taps.w) as i32;
         for (c, y) in y.chunks_mut(BLOCK).enumerate() {
             let mut acc = [0; BLOCK];
@@ -56,5 +54,5 @@ pub(crate) fn run<I: Isa>(isa: I, p: &AvgPool2d, mut io: Io<'_>) {
             isa.sum(taps, c * BLOCK, acc);
             y.iter_mut().zip(acc).for_each(|(y, &mut sum)| *y = mean(p, sum, count));
         }
-    }
+    });
 }

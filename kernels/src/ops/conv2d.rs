@@ -3,8 +3,9 @@
 
 use mote_format::{Conv2d, Shape};
 
+use super::matrix;
 use super::products::{self, conv_window, patch};
-use crate::isa::{Block, Isa, Layer, MAX_PATCHES, Rows, block_bytes, own_frame};
+use crate::isa::{Block, Isa, Layer, MAX_PATCHES, block_bytes, own_frame};
 use crate::view::Io;
 use crate::ways;
 
@@ -24,7 +25,7 @@ pub(crate) fn naive(p: &Conv2d, io: Io<'_>) {
 pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d, mut io: Io<'_>) {
     let matrix = is_matrix(p);
     if isa.may(ways::POINTWISE) && matrix {
-        own_frame(|| pointwise(isa, p, &mut io));
+        matrix::run(isa, &mut io, p.weights, p.bias, &p.requant);
     } else if isa.may(ways::PATCHES) && !matrix {
         own_frame(|| patches(isa, p, &mut io));
     }
@@ -36,21 +37,12 @@ pub(crate) fn is_matrix(p: &Conv2d) -> bool {
     p.groups == 1 && conv_window(p, [0; 4]).is_pointwise()
 }
 
-/// The image as a matrix.
-#[inline(always)]
-fn pointwise<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
-    let (k, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let layer = Layer::new(isa, io.i8s(p.weights), k, io.channels(p.bias, &p.requant), cout);
-    let x = Rows { data: io.x[0].i8s(), stride: k, count: io.x[0].shape.elements() / k, len: k };
-    isa.matrix(x, &layer, bytemuck::cast_slice_mut(&mut *io.scratch), io.y.i8s());
-}
-
 /// Block after block of patches.
 #[inline(always)]
 fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
     let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    let (window, groups) = (conv_window(p, xd), usize::from(p.groups));
+    let (window, groups) = (conv_window(p, xd), if isa.may(ways::GROUPS) { p.groups.into() } else { 1 });
     let (cin, cout, k) = (xd[3] / groups, yd[3] / groups, patch(p, xd[3]));
     let zero = io.x[0].quant.zero as i8;
     // Where all taps lie inside the image, and those of a row are neighbours, there are only rows to collect.
@@ -61,29 +53,29 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
         let (w, y) = (&w[g * cout * k..(g + 1) * cout * k], &mut io.y.i8s()[g * cout..]);
         let layer = Layer::new(isa, w, k, channels.part(g * cout, cout), yd[3]);
         let mut at = Position { image: x, oy: 0, ox: 0 };
-        let (mut m, pixels) = (0, yd[0] * yd[1] * yd[2]);
+        let pixels = if isa.may(ways::GROUPS) { yd[0] } else { 1 } * yd[1] * yd[2];
+        let mut m = 0;
         while m < pixels {
             let count = if pixels - m < I::PATCHES { 1 } else { I::PATCHES };
             let mut block = Block { scratch, len: k, count };
             for i in 0..count {
                 if rows.contains(&at.oy) && cols.contains(&at.ox) {
                     isa.gather(&mut block, i, window.rows(at.image, at.oy, at.ox));
-                    at.advance(xd, yd);
-                    continue;
-                }
-                let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
-                window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
-                    match (small.get_mut(at..at + len), x) {
-                        (Some(small), Some(x)) => small.copy_from_slice(x),
-                        (Some(small), None) => small.fill(zero),
-                        (None, Some(x)) => isa.pack(&mut block, i, at, x),
-                        (None, None) => isa.fill(&mut block, i, at, len, zero),
+                } else {
+                    let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
+                    window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
+                        match (small.get_mut(at..at + len), x) {
+                            (Some(small), Some(x)) => small.copy_from_slice(x),
+                            (Some(small), None) => small.fill(zero),
+                            (None, Some(x)) => isa.pack(&mut block, i, at, x),
+                            (None, None) => isa.fill(&mut block, i, at, len, zero),
+                        }
+                    });
+                    if !small.is_empty() {
+                        isa.pack(&mut block, i, 0, small);
                     }
-                });
-                if !small.is_empty() {
-                    isa.pack(&mut block, i, 0, small);
                 }
-                at.advance(xd, yd);
+                at.advance(isa, xd, yd);
             }
             isa.product(&mut block, &layer, &mut y[m * yd[3]..]);
             m += count;
@@ -101,12 +93,12 @@ struct Position<'a> {
 impl Position<'_> {
     /// The next pixel, row by row, image by image.
     #[inline(always)]
-    fn advance(&mut self, xd: [usize; 4], yd: [usize; 4]) {
+    fn advance(&mut self, isa: impl Isa, xd: [usize; 4], yd: [usize; 4]) {
         self.ox += 1;
         if self.ox == yd[2] {
             (self.ox, self.oy) = (0, self.oy + 1);
         }
-        if self.oy == yd[1] {
+        if isa.may(ways::GROUPS) && self.oy == yd[1] {
             self.oy = 0;
             self.image = self.image.get(xd[1] * xd[2] * xd[3]..).unwrap_or(&[]);
         }

@@ -40,7 +40,7 @@ pub(crate) fn slides(p: &DepthwiseConv2d, least: Option<usize>, cin: usize, cout
 /// A sliding window over each image.
 #[inline(always)]
 fn slide<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
-    let ([_, h, w, c], [_, rows, cols, _]) = (io.x[0].nhwc(), io.y.nhwc());
+    let ([n, h, w, c], [_, rows, cols, _]) = (io.x[0].nhwc(), io.y.nhwc());
     let mut slide = Slide {
         x: &[],
         w: io.i8s(p.weights),
@@ -55,10 +55,10 @@ fn slide<I: Isa>(isa: I, p: &DepthwiseConv2d, io: &mut Io<'_>) {
         zero: io.x[0].quant.zero as i8,
     };
     let scratch: &mut [i8] = bytemuck::cast_slice_mut(&mut *io.scratch);
-    let outputs = io.y.bytes.chunks_exact_mut(rows * cols * c);
-    for (y, x) in outputs.zip(io.x[0].i8s().chunks_exact(h * w * c)) {
-        slide.x = x;
-        isa.slide(&slide, scratch, bytemuck::cast_slice_mut(y));
+    let (x, y, size) = (io.x[0].i8s(), io.y.i8s(), rows * cols * c);
+    for i in 0..if isa.may(ways::GROUPS) { n } else { 1 } {
+        slide.x = &x[i * h * w * c..];
+        isa.slide(&slide, scratch, &mut y[i * size..][..size]);
     }
 }
 

@@ -32,10 +32,8 @@ pub(crate) fn naive(p: &MaxPool2d, mut io: Io<'_>) {
 pub(crate) fn run<I: Isa>(isa: I, p: &MaxPool2d, mut io: Io<'_>) {
     let (xd, yd, x) = (io.x[0].nhwc(), io.y.nhwc(), io.x[0].i8s());
     let window = window(p, xd);
-    let image = xd[1] * xd[2] * xd[3];
-    for (i, y) in io.y.i8s().chunks_exact_mut(yd[3]).enumerate() {
-        let (ox, oy, n) = (i % yd[2], i / yd[2] % yd[1], i / yd[2] / yd[1]);
-        isa.max(window.taps(&x[n * image..], oy, ox), y);
+    window.each(x, yd, io.y.i8s(), |taps, y| {
+        isa.max(taps, y);
         isa.clamp(In::Same, p.min, p.max, y);
-    }
+    });
 }

@@ -5,7 +5,7 @@
 use mote_format::{Shape, Softmax};
 
 use crate::isa::Isa;
-use crate::quant::{double, doubling_high_mul, rounding_shift};
+use crate::quant::{self, double, rounding_shift};
 use crate::view::Io;
 
 pub(crate) fn scratch(_: &Softmax, _: &Shape, _: &Shape) -> usize {
@@ -25,8 +25,14 @@ pub(crate) fn run<I: Isa>(_: I, p: &Softmax, io: Io<'_>) {
     naive(p, io);
 }
 
+/// Not inlined, like the rest: a row is short, and should not take much code.
+#[inline(never)]
+fn doubling_high_mul(a: i32, b: i32) -> i32 {
+    quant::doubling_high_mul(a, b)
+}
+
 /// The exponential of a difference, with 31 fraction bits; `None` below `diff_min`.
-#[inline(always)]
+#[inline(never)]
 fn weight(p: &Softmax, x: i8, max: i32) -> Option<i32> {
     let diff = i32::from(x) - max;
     (diff >= p.diff_min).then(|| exp_of_negative(double(diff, p.scale.mult, p.scale.shift.into())))

@@ -39,10 +39,7 @@ pub(crate) fn naive(p: &SumPool2d, mut io: Io<'_>) {
 pub(crate) fn run<I: Isa>(isa: I, p: &SumPool2d, mut io: Io<'_>) {
     let (xd, yd, x) = (io.x[0].nhwc(), io.y.nhwc(), io.x[0].i8s());
     let (window, output, zero) = (window(p, xd), output(p, io.y.quant.zero), io.x[0].quant.zero);
-    let image = xd[1] * xd[2] * xd[3];
-    for (i, y) in io.y.i8s().chunks_exact_mut(yd[3]).enumerate() {
-        let (ox, oy, n) = (i % yd[2], i / yd[2] % yd[1], i / yd[2] / yd[1]);
-        let taps = window.taps(&x[n * image..], oy, ox);
+    window.each(x, yd, io.y.i8s(), |taps, y| {
         let zeros = zero.wrapping_mul((taps.h * taps.w) as i32);
         for (c, y) in y.chunks_mut(BLOCK).enumerate() {
             let mut acc = [0; BLOCK];
@@ -51,5 +48,5 @@ pub(crate) fn run<I: Isa>(isa: I, p: &SumPool2d, mut io: Io<'_>) {
             acc.iter_mut().for_each(|sum| *sum = sum.wrapping_sub(zeros));
             isa.scale(acc, p.scale, &output, y);
         }
-    }
+    });
 }

@@ -99,6 +99,27 @@ impl Window {
         }
     }
 
+    /// Calls `make` with the taps inside the image and the outputs of each pixel of an output of shape `yd`.
+    #[inline(always)]
+    pub(super) fn each(
+        &self,
+        x: &[i8],
+        yd: [usize; 4],
+        y: &mut [i8],
+        mut make: impl FnMut(Taps<'_>, &mut [i8]),
+    ) {
+        let [h, w, c] = self.image;
+        let mut pixels = y.chunks_exact_mut(yd[3].max(1));
+        for n in 0..yd[0] {
+            for oy in 0..yd[1] {
+                for ox in 0..yd[2] {
+                    let Some(y) = pixels.next() else { return };
+                    make(self.taps(&x[n * h * w * c..], oy, ox), y);
+                }
+            }
+        }
+    }
+
     /// Calls `put` with each run of values of `len` channels from `c` of every tap, tap after tap: where it starts, how
     /// long it is, and the values, unless it is padding.
     #[inline(always)]
@@ -114,25 +135,28 @@ impl Window {
         let (left, inside) = self.inside(1, ox);
         let first = (ox * self.stride[1] + left * self.dilation[1]).saturating_sub(self.pads[1]);
         let mut at = 0;
-        let mut run = |len: usize, from: Option<usize>| {
-            if len > 0 {
-                put(at, len, from.map(|from| &x[from..from + len]));
-                at += len;
-            }
-        };
         // Taps that are neighbours, with all channels, are one run.
         let dense = len == channels && self.dilation[1] == 1;
-        let (taps, each) = if dense { (1, inside * len) } else { (inside, len) };
+        let (taps, each) = if dense { (inside.min(1), inside * len) } else { (inside, len) };
+        let right = self.kernel[1] - left - inside;
+        // A row's runs: padding, taps, padding, as far as there are any.
+        let (start, end) = (usize::from(left == 0), taps + 1 + usize::from(right > 0));
         for ky in 0..self.kernel[0] {
-            let Some(iy) = self.source(0, oy, ky) else {
-                run(self.kernel[1] * len, None);
-                continue;
-            };
-            run(left * len, None);
-            for tap in 0..taps {
-                run(each, Some((iy * width + first + tap * self.dilation[1]) * channels + c));
+            let row = self.source(0, oy, ky);
+            let (mut run, end) = if row.is_some() { (start, end) } else { (0, 1) };
+            while run < end {
+                // One place that puts: there is much behind it.
+                let (n, from) = match row {
+                    Some(iy) if (1..=taps).contains(&run) => {
+                        (each, Some((iy * width + first + (run - 1) * self.dilation[1]) * channels + c))
+                    }
+                    Some(_) => (if run == 0 { left } else { right } * len, None),
+                    None => (self.kernel[1] * len, None),
+                };
+                put(at, n, from.map(|from| &x[from..from + n]));
+                at += n;
+                run += 1;
             }
-            run((self.kernel[1] - left - inside) * len, None);
         }
     }
 

@@ -6,7 +6,7 @@
 use core::slice;
 
 use mote_format::{DType, Error, Reason, TensorInfo};
-use mote_runtime::{Included, Model, Session};
+use mote_runtime::{Facts, Included, Model, Session};
 
 /// What went wrong.
 #[repr(C)]
@@ -296,10 +296,10 @@ pub unsafe extern "C" fn mote_reset(session: *mut mote_session) {
 ///
 /// `arena` is null or points to the model's arena, which nothing else uses now.
 #[doc(hidden)]
-pub unsafe fn on_included<const INPUTS: usize, const ROW_BY_ROW: bool, const LOCKSTEP: bool, T>(
-    model: &'static Included<INPUTS, ROW_BY_ROW, LOCKSTEP>,
+pub unsafe fn on_included<F: Facts, T>(
+    model: &'static Included<F>,
     arena: *mut u8,
-    f: impl FnOnce(&mut Session<'static, '_, Included<INPUTS, ROW_BY_ROW, LOCKSTEP>>) -> T,
+    f: impl FnOnce(&mut Session<'static, '_, Included<F>>) -> T,
 ) -> Option<T> {
     // SAFETY: the caller's promise.
     let arena = (!arena.is_null()).then(|| unsafe { slice::from_raw_parts_mut(arena, model.arena) })?;

@@ -137,6 +137,7 @@ impl Op {
 
     /// Makes it the operator for output rows `y` alone, on just the rows that they read: the padding above and below is
     /// what is left of it. `window` is the whole operator's.
+    #[inline(never)]
     pub fn keep_rows(&mut self, window: &RowWindow, y: &Range<usize>, height: usize) {
         let top = window.top.saturating_sub(y.start * window.stride);
         let bottom = ((y.end - 1) * window.stride + window.extent).saturating_sub(window.top + height);

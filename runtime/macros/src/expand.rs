@@ -66,6 +66,7 @@ fn program(model: &Model<'_>) -> TokenStream {
     let ways = model.steps().fold(0, |ways, step| ways | ways_of(model, &step));
     let most = model.steps().map(|step| step.inputs.len()).max().unwrap_or(0);
     let lockstep = model.groups().next().is_some();
+    let updates = model.steps().any(|step| step.op.updates() > 0);
     let row_by_row = model.steps().any(|step| runs_into_its_input(model, &step));
     let states = model.states().map(|State { tensor, next, initial }| {
         let initial = match initial {
@@ -79,8 +80,18 @@ fn program(model: &Model<'_>) -> TokenStream {
     quote! {
         static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
         static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed<#ways>>::ROW ),* ]);
-        type Program = Included<#most, #row_by_row, #lockstep>;
+        /// What its steps need of the executor.
+        #[derive(Debug)]
+        pub struct Needed;
+        impl Facts for Needed {
+            const MOST_INPUTS: usize = #most;
+            const ROW_BY_ROW: bool = #row_by_row;
+            const LOCKSTEP: bool = #lockstep;
+            const UPDATES: bool = #updates;
+        }
+        type Program = Included<Needed>;
         static PROGRAM: Program = Included {
+            facts: PhantomData,
             arena: #arena,
             inputs: #inputs,
             states: &[ #(#states),* ],

@@ -369,7 +369,7 @@ fn is_narrow(output: &Output) -> bool {
 /// Holds outputs, which the loops hold in int8, between narrower bounds.
 pub(super) fn hold(output: &Output, y: &mut [i8]) {
     if is_narrow(output) {
-        y.iter_mut().for_each(|y| *y = (*y).clamp(output.min, output.max));
+        y.iter_mut().for_each(|y| *y = (*y).max(output.min).min(output.max));
     }
 }
 
