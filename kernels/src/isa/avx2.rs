@@ -5,7 +5,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Isa, Rows};
+use super::{BLOCK, Isa, Rows, Taps};
 use crate::ways::Ways;
 
 /// Proof that the processor has AVX2.
@@ -40,6 +40,84 @@ impl Isa for Avx2 {
         // SAFETY: `self` proves AVX2.
         unsafe { dot(x, w) }
     }
+
+    #[inline(always)]
+    fn sum(self, x: Taps<'_>, c: usize, acc: &mut [i32]) {
+        match acc.first_chunk_mut::<BLOCK>() {
+            // SAFETY: `self` proves AVX2.
+            Some(acc) => unsafe { sum(x, c, acc) },
+            None => {
+                acc.fill(0);
+                for x in x.channels(c, acc.len()) {
+                    acc.iter_mut().zip(x).for_each(|(acc, &x)| *acc = acc.wrapping_add(x.into()));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn max(self, x: Taps<'_>, y: &mut [i8]) {
+        let (blocks, rest) = y.as_chunks_mut::<BYTES>();
+        for (i, y) in blocks.iter_mut().enumerate() {
+            // SAFETY: `self` proves AVX2.
+            unsafe { max(x, i * BYTES, y) };
+        }
+        let from = BYTES * blocks.len();
+        rest.fill(i8::MIN);
+        for x in x.channels(from, rest.len()) {
+            rest.iter_mut().zip(x).for_each(|(y, &x)| *y = x.max(*y));
+        }
+    }
+}
+
+/// Bytes of a vector.
+const BYTES: usize = 32;
+
+/// Calls `f` with `N` channels from `c` on of each tap.
+#[inline(always)]
+fn each<const N: usize>(x: Taps<'_>, c: usize, mut f: impl FnMut(&[i8; N])) {
+    for i in 0..x.h {
+        let row = &x.data[i * x.row + c..];
+        for j in 0..x.w {
+            if let Some(channels) = row.get(j * x.col..).and_then(|tap| tap.first_chunk()) {
+                f(channels);
+            }
+        }
+    }
+}
+
+/// The sums of the taps of a block of channels, which stay in registers.
+///
+/// # Safety
+/// AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn sum(x: Taps<'_>, c: usize, acc: &mut [i32; BLOCK]) {
+    let mut sums = [_mm256_setzero_si256(); 2];
+    each::<BLOCK>(x, c, |x| {
+        // SAFETY: a block has sixteen bytes.
+        let x = unsafe { _mm_loadu_si128(x.as_ptr().cast()) };
+        sums[0] = _mm256_add_epi32(sums[0], _mm256_cvtepi8_epi32(x));
+        sums[1] = _mm256_add_epi32(sums[1], _mm256_cvtepi8_epi32(_mm_srli_si128::<8>(x)));
+    });
+    for (sum, acc) in sums.into_iter().zip(acc.as_chunks_mut::<{ BLOCK / 2 }>().0) {
+        // SAFETY: a half of the sums is a vector.
+        unsafe { _mm256_storeu_si256(acc.as_mut_ptr().cast(), sum) };
+    }
+}
+
+/// The largest of the taps of some channels.
+///
+/// # Safety
+/// AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn max(x: Taps<'_>, c: usize, y: &mut [i8; BYTES]) {
+    let mut most = _mm256_set1_epi8(i8::MIN);
+    // SAFETY: a block is a vector.
+    each::<BYTES>(x, c, |x| most = _mm256_max_epi8(most, unsafe { _mm256_loadu_si256(x.as_ptr().cast()) }));
+    // SAFETY: the array is a vector.
+    unsafe { _mm256_storeu_si256(y.as_mut_ptr().cast(), most) };
 }
 
 /// Sixteen values from `at`, widened to 16 bits.
