@@ -33,9 +33,12 @@ fn layers(criterion: &mut Criterion) {
             let packed = Packed::new(kernels.name(), &step.op, &shown);
             let mut run = || {
                 let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut out };
-                let io = Io { x: &views, y, states: Default::default(), scratch: &mut scratch, constants };
+                let mut io =
+                    Io { x: &views, y, states: Default::default(), scratch: &mut scratch, constants };
                 match &packed {
-                    Some(packed) => packed.run(io, &one),
+                    Some(packed) => {
+                        packed.run([0, 1].map(|i| io.x.get(i).map_or(&[][..], View::i8s)), io.y.i8s(), &one)
+                    }
                     None => kernels.run(&step.op, io),
                 }
             };

@@ -7,6 +7,7 @@ mod channels;
 mod conv;
 mod depthwise;
 pub(crate) mod engine;
+mod fused;
 mod image;
 mod memory;
 mod threads;
@@ -80,13 +81,12 @@ impl Packed {
         }
     }
 
-    /// Runs the layer on operands of the shapes that it was made for.
-    pub fn run(&self, mut io: Io<'_>, threads: &Threads) {
-        let x = io.x[0].i8s();
+    /// Runs the layer on operands of the shapes that it was made for; the second is empty where there is one.
+    pub fn run(&self, [x, b]: [&[i8]; 2], y: &mut [i8], threads: &Threads) {
         match &self.kind {
-            Kind::Conv(conv) => conv.run(x, io.y.i8s(), threads),
-            Kind::Depthwise(depthwise) => depthwise.run(x, io.y.i8s(), threads),
-            Kind::Add(add) => add.run(x, io.x[1].i8s(), io.y.i8s(), threads),
+            Kind::Conv(conv) => conv.run(x, y, threads),
+            Kind::Depthwise(depthwise) => depthwise.run(x, y, threads),
+            Kind::Add(add) => add.run(x, b, y, threads),
         }
     }
 }

@@ -2,9 +2,11 @@
 //! threads. It has the bits of the plain model and takes more memory: a second copy of the weights, and no buffer runs
 //! into another.
 
+use core::ops::Range;
+use std::sync::Arc;
 use std::vec::Vec;
 
-use mote_format::{Groups, Ids, State, StepInfo, Steps, TensorInfo};
+use mote_format::{Groups, Ids, State, StepInfo, TensorInfo};
 use mote_kernels::naming;
 use mote_kernels::packed::{Packed, Threads};
 use mote_kernels::table::{Columns, Kernels};
@@ -33,19 +35,23 @@ const LINE: usize = 64;
 pub struct Host<'m> {
     model: &'m Model<'m>,
     tensors: Vec<TensorInfo>,
-    layers: Vec<Option<Packed>>,
+    layers: Vec<Option<Layer>>,
     threads: Threads,
-    scratch: usize,
+    /// The model's, read once, with scratch behind the tensors.
+    steps: Arc<[StepInfo<'m>]>,
     arena: usize,
 }
 
 impl<'m> Host<'m> {
     /// Packs the weights for an instruction set; up to `threads` threads share a layer.
     pub fn new(model: &'m Model<'m>, kernels: &Kernels, threads: usize) -> Self {
-        let layers: Vec<_> = model.steps().map(|step| pack(model, kernels, step)).collect();
-        let (tensors, scratch) = apart(model, &layers);
+        let packed: Vec<_> = model.steps().map(|step| pack(model, kernels, step)).collect();
+        let (tensors, scratch) = apart(model, &packed);
+        let layer = |(step, packed): (StepInfo<'_>, Option<Packed>)| Layer::new(&step, packed?, &tensors);
+        let layers = model.steps().zip(packed).map(layer).collect();
         let arena = scratch + model.steps().map(|s| s.scratch_len as usize).max().unwrap_or(0);
-        Self { model, layers, threads: Threads::new(threads), scratch, arena, tensors }
+        let steps = model.steps().map(|step| StepInfo { scratch_at: scratch as u32, ..step }).collect();
+        Self { model, layers, threads: Threads::new(threads), steps, arena, tensors }
     }
 
     /// RAM that a session needs, in bytes.
@@ -55,14 +61,14 @@ impl<'m> Host<'m> {
 
     /// Bytes of packed weights.
     pub fn packed_bytes(&self) -> usize {
-        self.layers.iter().flatten().map(Packed::bytes).sum()
+        self.layers.iter().flatten().map(|layer| layer.packed.bytes()).sum()
     }
 
     /// The micro-kernel that a step comes down to, and the family of vectors that it runs on: see
     /// [`mote_kernels::naming`].
     pub fn micro_kernel(&self, step: u16, isa: &'static str) -> (&'static str, &'static str) {
-        let packed = self.layers.get(usize::from(step)).and_then(Option::as_ref);
-        packed.map_or_else(|| (micro_kernel(self.model, step, isa), isa), Packed::micro_kernel)
+        let layer = self.layers.get(usize::from(step)).and_then(Option::as_ref);
+        layer.map_or_else(|| (micro_kernel(self.model, step, isa), isa), |layer| layer.packed.micro_kernel())
     }
 
     /// Threads that share a layer.
@@ -78,6 +84,49 @@ pub fn micro_kernel(model: &Model<'_>, step: u16, isa: &str) -> &'static str {
     let x = step.inputs.get(0).and_then(|id| model.tensor(id));
     let Some((x, y)) = x.zip(model.tensor(step.output)) else { return "" };
     naming::micro_kernel(isa, &step.op, &x.shape, &y.shape, step.scratch_len as usize)
+}
+
+/// A packed layer and where its operands lie.
+struct Layer {
+    packed: Packed,
+    x: [Source; 2],
+    y: Range<usize>,
+}
+
+/// Where an input lies.
+#[derive(Default)]
+struct Source {
+    constant: bool,
+    range: Range<usize>,
+}
+
+impl Layer {
+    fn new(step: &StepInfo<'_>, packed: Packed, tensors: &[TensorInfo]) -> Option<Self> {
+        let tensor = |id: u16| tensors.get(usize::from(id));
+        let source = |id| tensor(id).map(|x| Source { constant: x.constant, range: x.range() });
+        let mut sources = step.inputs.iter().filter_map(source);
+        let x = core::array::from_fn(|_| sources.next().unwrap_or_default());
+        Some(Self { packed, x, y: tensor(step.output)?.range() })
+    }
+
+    /// `None` when the operands do not lie there.
+    fn run(&self, constants: &[u8], arena: &mut [u8], threads: &Threads) -> Option<()> {
+        let (before, rest) = arena.split_at_mut_checked(self.y.start)?;
+        let (y, behind) = rest.split_at_mut_checked(self.y.len())?;
+        // Inputs lie before the output or behind it, or they are constants.
+        let read = |x: &Source| match x.range.clone() {
+            range if x.constant => constants.get(range),
+            range if range.end <= self.y.start => before.get(range),
+            range => {
+                let skipped = self.y.end;
+                behind.get(range.start.checked_sub(skipped)?..range.end.checked_sub(skipped)?)
+            }
+        };
+        let [a, b] = &self.x;
+        let x = [read(a)?, read(b)?].map(bytemuck::cast_slice);
+        self.packed.run(x, bytemuck::cast_slice_mut(y), threads);
+        Some(())
+    }
 }
 
 /// The step with its weights packed, if it has that form.
@@ -138,18 +187,24 @@ fn apart(model: &Model<'_>, layers: &[Option<Packed>]) -> (Vec<TensorInfo>, usiz
     (tensors, end.next_multiple_of(LINE))
 }
 
-/// The model's steps with scratch behind the tensors.
+/// The steps that are left.
 #[derive(Clone)]
 pub struct HostSteps<'m> {
-    steps: Steps<'m>,
-    scratch: u32,
+    steps: Arc<[StepInfo<'m>]>,
+    next: usize,
 }
 
 impl<'m> Iterator for HostSteps<'m> {
     type Item = StepInfo<'m>;
 
     fn next(&mut self) -> Option<StepInfo<'m>> {
-        self.steps.next().map(|step| StepInfo { scratch_at: self.scratch, ..step })
+        self.nth(0)
+    }
+
+    fn nth(&mut self, n: usize) -> Option<StepInfo<'m>> {
+        let step = self.steps.get(self.next + n).copied();
+        self.next += n + 1;
+        step
     }
 }
 
@@ -176,7 +231,7 @@ impl<'m> Program<'m> for Host<'m> {
     }
 
     fn steps(&self) -> HostSteps<'m> {
-        HostSteps { steps: self.model.steps(), scratch: self.scratch as u32 }
+        HostSteps { steps: Arc::clone(&self.steps), next: 0 }
     }
 
     fn arena_bytes(&self) -> usize {
@@ -207,34 +262,10 @@ impl<'m> Program<'m> for Host<'m> {
         Program::columns(self.model)
     }
 
-    fn compute(&self, step: &StepInfo<'_>, y: &TensorInfo, arena: &mut [u8]) -> bool {
+    fn compute(&self, step: &StepInfo<'_>, _: &TensorInfo, arena: &mut [u8]) -> bool {
         let Some(layer) = self.layers.get(usize::from(step.index)).and_then(Option::as_ref) else {
             return false;
         };
-        let inputs: heapless::Vec<TensorInfo, 2> =
-            step.inputs.iter().filter_map(|id| self.tensor(id)).take(2).collect();
-        let Some((before, rest)) = arena.split_at_mut_checked(y.range().start) else { return false };
-        let Some((output, behind)) = rest.split_at_mut_checked(y.bytes()) else { return false };
-        // Inputs lie before the output or behind it, or they are constants.
-        let bytes = |x: &TensorInfo| match x.range() {
-            range if x.constant => self.constants().get(range),
-            range if range.end <= y.range().start => before.get(range),
-            range => {
-                let skipped = y.range().end;
-                behind.get(range.start.checked_sub(skipped)?..range.end.checked_sub(skipped)?)
-            }
-        };
-        let mut views = heapless::Vec::<View<'_>, 2>::new();
-        for x in &inputs {
-            let Some(bytes) = bytes(x) else { return false };
-            // Two inputs at most: see above.
-            let _ = views.push(View { shape: &x.shape, quant: x.quant, bytes: Some(bytes) });
-        }
-        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: output };
-        layer.run(
-            Io { x: &views, y, states: Default::default(), scratch: &mut [], constants: self.constants() },
-            &self.threads,
-        );
-        true
+        layer.run(self.constants(), arena, &self.threads).is_some()
     }
 }

@@ -97,8 +97,8 @@ impl Engine for Family {
         self.rows
     }
 
-    fn tiles(&self) -> &'static [usize] {
-        &[1, 2, 3, 4, 8, 16, 32]
+    fn tiles(&self) -> &'static [(usize, usize)] {
+        &[(1, 4), (2, 4), (3, 4), (4, 4), (8, 4), (16, 4), (32, 4)]
     }
 
     fn ways(&self, w: &[i8], vectors: usize, words: usize) -> Vec<u8> {
@@ -124,7 +124,7 @@ impl Engine for Family {
     fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
         let channels = w.vectors * LANES;
         assert!(x.end(self.word) <= x.bytes.len() && w.values.len() >= x.length() * channels * self.values);
-        assert!(out.fits(channels) && out.channels + LANES > channels && out.end(x.at.len()) <= y.len());
+        assert!(out.fits(channels) && out.channels + LANES > channels && out.end(x.places) <= y.len());
         // SAFETY: the family's existence proves its instructions; patches, weights, channels and outputs lie in their
         // slices.
         unsafe { (self.products)(x, w, out, y) }
@@ -134,7 +134,7 @@ impl Engine for Family {
         // A word of a depthwise layer has 32 bits where it holds several rows.
         let word = if self.rows == 1 { 1 } else { 4 };
         assert!(d.end(BLOCK * word) <= d.x.len() && d.w.len() >= d.taps.len() * BLOCK * self.rows);
-        assert!(out.fits(BLOCK) && out.end(d.pixels) <= y.len());
+        assert!(out.fits(BLOCK) && out.end(d.places) <= y.len());
         // SAFETY: the family's existence proves its instructions; taps, weights, channels and outputs lie in their
         // slices.
         unsafe { (self.depthwise)(d, out, y) }

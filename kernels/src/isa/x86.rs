@@ -34,7 +34,7 @@ pub(crate) mod avx2 {
         "avx2", "avx2,fma", std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma"),
         half: None,
         values: 2,
-        tiles: [(1, 8), (2, 6)],
+        tiles: [(1, 8), (2, 6), (4, 1)],
         weights: |at| widen(at),
         dot: |acc, x, w| add(acc, pairs(x, w)),
         words: |rows| twos(rows),
@@ -53,7 +53,7 @@ pub(crate) mod avx_vnni {
             && std::is_x86_feature_detected!("avxvnni"),
         half: None,
         values: 4,
-        tiles: [(1, 8), (2, 6)],
+        tiles: [(1, 8), (2, 6), (4, 1)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm256_dpbusd_avx_epi32(acc, x, w),
         words: |rows| fours(rows),
@@ -87,8 +87,9 @@ pub(crate) mod avx512_vnni {
     use core::arch::x86_64::_mm512_dpbusd_epi32;
 
     family!(
-        "avx512-vnni", "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma",
+        "avx512-vnni", "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",
         std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512dq")
             && std::is_x86_feature_detected!("avx512vl")
             && std::is_x86_feature_detected!("avx512vnni"),
         half: Some(super::avx512_vnni_256::Family::NAME),

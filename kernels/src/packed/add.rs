@@ -5,6 +5,7 @@ use mote_format::{Add, Rounding, Scale};
 
 use super::channels::{Profile, rescale};
 use super::engine::{Engine, ExactSum, Sum};
+use super::fused::nearest;
 use super::threads::Threads;
 use crate::quant::{double, single};
 use crate::view::Io;
@@ -84,10 +85,4 @@ fn floats(p: &Add, [za, zb, zy]: [i32; 3]) -> Option<Sum> {
         nearest(sum).clamp(min, max) == y
     };
     (low < high && pairs().all(equal)).then_some(Sum::Float { scales, offset, min: p.min, max: p.max })
-}
-
-/// The nearest integer of a moderate number, half to even.
-fn nearest(x: f32) -> i32 {
-    const MAGIC: f32 = 12_582_912.0;
-    ((x.clamp(-1e6, 1e6) + MAGIC) - MAGIC) as i32
 }

@@ -1,15 +1,23 @@
 //! The constants of requantization, laid out for whole vectors, and the shortest way of rounding that has the bits of
-//! a layer's profile.
+//! a layer's profile. `fused` proves the one that is shortest of all.
+
+use core::ops::Range;
 
 use mote_format::Rounding;
 use std::vec::Vec;
 
-use super::engine::{Out, Rescale};
+use super::engine::{Engine, Out, Rescale};
+use super::fused::{Fused, fit};
 use crate::quant::{Channels, Output};
 
 /// How vectors round. With P the 64-bit product of a sum and its mantissa:
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
+    /// Any profile, where this is proven equal: `sum · mult + add` in floats, rounded once, then half to even. The zero
+    /// point is part of what is added.
+    Fused,
+    /// The same with `left` added to negative sums instead.
+    FusedSigned,
     /// *double* in general: shift left, doubling high product, rounding shift right.
     Double,
     /// *double* where no sum reaches 2^30 and exponents are −1 or less: d = `(2·P + 2^31) >> 32`, then
@@ -33,6 +41,10 @@ pub(super) struct Constants {
     left: Vec<i32>,
     add: Vec<i32>,
     right: Vec<i32>,
+    /// For each lane, where it was found.
+    fused: Vec<Option<Fused>>,
+    /// Their scales and what they add to negative sums and to others, as bits of floats.
+    floats: [Vec<i32>; 3],
 }
 
 impl Constants {
@@ -40,13 +52,14 @@ impl Constants {
     /// `bound` is what the sum of a channel's products cannot exceed in magnitude. `None` when a multiplier is one that
     /// vectors do not compute: *single* with an exponent above −2.
     pub(super) fn new(
+        engine: &dyn Engine,
         channels: &Channels<'_>,
         order: impl Iterator<Item = Option<usize>>,
         bias: impl Fn(usize) -> i32,
         bound: impl Fn(usize) -> u64,
     ) -> Option<Self> {
         let output = channels.output;
-        let profile = profile(channels, bound);
+        let profile = profile(channels, &bound);
         let (bias_of, mut all) = (bias, Self::empty(profile, output));
         for channel in order {
             let mult = channel.map_or(0, |c| channels.mult[c]);
@@ -57,35 +70,60 @@ impl Constants {
             all.left.push(scale.left);
             all.add.push(scale.add);
             all.right.push(scale.right);
+            let sums = |c: usize| (i64::from(channels.bias[c]), bound(c));
+            let fused = channel.filter(|_| engine.fuses()).map(|c| fit(&output, mult, shift, sums(c)));
+            let fused = fused.unwrap_or_else(|| engine.fuses().then(Fused::default));
+            let Fused { scale, offsets: [negative, other] } = fused.unwrap_or_default();
+            for (floats, value) in all.floats.iter_mut().zip([scale, negative, other]) {
+                floats.push(value.to_bits() as i32);
+            }
+            all.fused.push(fused);
         }
         Some(all)
     }
 
     fn empty(profile: Profile, output: Output) -> Self {
         let none = Vec::new;
-        Self { profile, output, bias: none(), mult: none(), left: none(), add: none(), right: none() }
+        let (fused, floats) = (Vec::new(), Default::default());
+        Self {
+            profile,
+            output,
+            bias: none(),
+            mult: none(),
+            left: none(),
+            add: none(),
+            right: none(),
+            fused,
+            floats,
+        }
     }
 
-    /// From lane `from` on, for `channels` outputs that are `stride` apart.
-    pub(super) fn out(&self, from: usize, channels: usize, stride: usize) -> Out<'_> {
-        Out {
-            profile: self.profile,
-            bias: &self.bias[from..],
-            mult: &self.mult[from..],
-            left: &self.left[from..],
-            add: &self.add[from..],
-            right: &self.right[from..],
-            zero: self.output.zero,
-            min: self.output.min,
-            max: self.output.max,
-            channels,
-            stride,
+    /// The way of rounding of some lanes that are computed together.
+    pub(super) fn profile(&self, lanes: Range<usize>) -> Profile {
+        let mut all = self.fused[lanes].iter();
+        let signed = all.try_fold(false, |signed, f| f.map(|f| signed || f.offsets[0] != f.offsets[1]));
+        match signed {
+            None => self.profile,
+            Some(true) => Profile::FusedSigned,
+            Some(false) => Profile::Fused,
         }
+    }
+
+    /// From lane `from` on, for `channels` outputs.
+    pub(super) fn out(&self, profile: Profile, from: usize, channels: usize) -> Out<'_> {
+        let Output { zero, min, max, .. } = self.output;
+        let (bias, right) = (&self.bias[from..], &self.right[from..]);
+        if matches!(profile, Profile::Fused | Profile::FusedSigned) {
+            let [mult, left, add] = self.floats.each_ref().map(|v| &v[from..]);
+            return Out { profile, bias, mult, left, add, right, zero: 0, min, max, channels };
+        }
+        let [mult, left, add] = [&self.mult, &self.left, &self.add].map(|v| &v[from..]);
+        Out { profile, bias, mult, left, add, right, zero, min, max, channels }
     }
 }
 
 /// The shortest way that gives the bits of the layer's profile for all sums.
-fn profile(channels: &Channels<'_>, bound: impl Fn(usize) -> u64) -> Profile {
+fn profile(channels: &Channels<'_>, bound: &impl Fn(usize) -> u64) -> Profile {
     let output = channels.output;
     let exponents = |from: i8, to: i8| channels.shift.iter().all(|s| (from..=to).contains(s));
     let small = |c: usize| bound(c) + u64::from(channels.bias[c].unsigned_abs()) < 1 << 30;
@@ -108,7 +146,7 @@ pub(super) fn rescale(profile: Profile, mult: i32, shift: i32) -> Option<Rescale
         Profile::Up => (0, half(-shift - 1), -shift - 1),
         Profile::Single if shift > -2 => return None,
         Profile::Single => (0, half(-1 - shift), -1 - shift),
-        Profile::Float => (0, 0, 0),
+        Profile::Float | Profile::Fused | Profile::FusedSigned => (0, 0, 0),
     };
     (right <= 31).then_some(Rescale { mult, left, add, right })
 }

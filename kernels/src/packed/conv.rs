@@ -4,8 +4,8 @@
 use mote_format::{Conv2d, FullyConnected, Pads, Stride};
 use std::vec::Vec;
 
-use super::channels::Constants;
-use super::engine::{Engine, Patches, Weights};
+use super::channels::{Constants, Profile};
+use super::engine::{Engine, Patches, Place, Weights};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
@@ -28,6 +28,8 @@ struct Block {
     start: usize,
     /// What [`Engine::ways`] says of the weights.
     ways: Vec<u8>,
+    /// How its sums are rounded.
+    profile: Profile,
 }
 
 /// A layer that is ready to run.
@@ -39,8 +41,8 @@ pub(super) struct Conv {
     outputs: usize,
     /// Words of a patch's run.
     len: usize,
-    /// Where the patches of the pixels of a band start.
-    at: Vec<u32>,
+    /// The pixels of a band.
+    places: Vec<Place>,
     weights: Lines,
     blocks: Vec<Block>,
     constants: Constants,
@@ -83,10 +85,19 @@ impl Conv {
         let len = (window.kernel[1] * c).div_ceil(engine.values());
         let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
         let pixel = window.stride[1] * c * value;
-        let row = |r: usize| (0..columns).map(move |x| (r * window.stride[0] * line + x * pixel) as u32);
-        let at = (0..band.rows).flat_map(row).collect();
-        let (blocks, weights) = pack(engine, weights, outputs, window.kernel[0], len);
-        Some(Self { engine, image, band, outputs, len, at, weights, blocks, constants })
+        let place = |i: usize| Place {
+            from: (i / columns * window.stride[0] * line + i % columns * pixel) as u32,
+            to: (i * outputs) as u32,
+        };
+        let places = (0..band.rows * columns).map(place).collect();
+        let tiles = engine.tiles().iter().filter(|&&(_, pixels)| pixels > 1 || images * rows * columns == 1);
+        let vectors = tiles.map(|&(vectors, _)| vectors).collect::<Vec<_>>();
+        let (mut blocks, weights) = pack(engine, &vectors, weights, outputs, window.kernel[0], len);
+        for block in &mut blocks {
+            let lanes = engine.lanes();
+            block.profile = constants.profile(block.first * lanes..(block.first + block.vectors) * lanes);
+        }
+        Some(Self { engine, image, band, outputs, len, places, weights, blocks, constants })
     }
 
     /// Bytes of packed weights.
@@ -100,22 +111,30 @@ impl Conv {
         let (len, lanes, stride) = (self.len, self.engine.lanes(), dilation * self.band.line);
         let put = |x: &[i8], values: &mut [u8]| self.engine.put(x, values);
         self.image.bands((x, y), self.band, threads, put, |bytes, y| {
-            let at = &self.at[..y.len() / self.outputs];
-            let patches = Patches { bytes, at, runs, stride, len };
+            let places = &self.places[..y.len() / self.outputs];
+            let patches = Patches { bytes, places, runs, stride, len };
             // From the last block to the first, see `Out`.
-            for Block { first, vectors, start, ways } in self.blocks.iter().rev() {
+            for &Block { first, vectors, start, ref ways, profile } in self.blocks.iter().rev() {
                 let from = first * lanes;
                 let channels = (self.outputs - from).min(vectors * lanes);
-                let out = self.constants.out(from, channels, self.outputs);
-                let w = Weights { values: &self.weights.values()[*start..], vectors: *vectors, ways };
+                let out = self.constants.out(profile, from, channels);
+                let w = Weights { values: &self.weights.values()[start..], vectors, ways };
                 self.engine.products(&patches, &w, &out, &mut y[from..]);
             }
         });
     }
 }
 
-/// Weights in the order of the words of a patch, `runs` runs of `len`, block of channels after block.
-fn pack(engine: &dyn Engine, w: &[i8], outputs: usize, runs: usize, len: usize) -> (Vec<Block>, Lines) {
+/// Weights in the order of the words of a patch, `runs` runs of `len`, block of channels after block; `tiles` says how
+/// many vectors blocks may have.
+fn pack(
+    engine: &dyn Engine,
+    tiles: &[usize],
+    w: &[i8],
+    outputs: usize,
+    runs: usize,
+    len: usize,
+) -> (Vec<Block>, Lines) {
     let (values, lanes) = (engine.values(), engine.lanes());
     let row = w.len() / (outputs * runs).max(1);
     let mut packed = Lines::zeroed::<i8>(runs * len * values * outputs.next_multiple_of(lanes));
@@ -123,7 +142,7 @@ fn pack(engine: &dyn Engine, w: &[i8], outputs: usize, runs: usize, len: usize) 
     let (mut blocks, mut first, mut start) = (Vec::new(), 0, 0);
     while first * lanes < outputs {
         let left = outputs.div_ceil(lanes) - first;
-        let vectors = engine.tiles().iter().copied().rfind(|&n| n <= left).unwrap_or(1);
+        let vectors = tiles.iter().copied().rfind(|&n| n <= left).unwrap_or(1);
         let width = vectors * lanes;
         for (lane, o) in (first * lanes..outputs).take(width).enumerate() {
             for (run, row) in w[o * runs * row..][..runs * row].chunks_exact(row).enumerate() {
@@ -134,7 +153,8 @@ fn pack(engine: &dyn Engine, w: &[i8], outputs: usize, runs: usize, len: usize) 
             }
         }
         let end = start + runs * len * width * values;
-        blocks.push(Block { first, vectors, start, ways: engine.ways(&all[start..end], vectors, len) });
+        let ways = engine.ways(&all[start..end], vectors, len);
+        blocks.push(Block { first, vectors, start, ways, profile: Profile::Double });
         (first, start) = (first + vectors, end);
     }
     (blocks, packed)
@@ -151,7 +171,7 @@ fn constants(
     let length = weights.len() / outputs.max(1);
     let of = |o: usize| &weights[o * length..][..length];
     let order = (0..lanes).map(|o| (o < outputs).then_some(o));
-    Constants::new(channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))
+    Constants::new(engine, channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))
 }
 
 /// What the bias takes back when values are shifted to be unsigned, for some weights.

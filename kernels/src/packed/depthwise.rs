@@ -5,17 +5,21 @@
 use mote_format::DepthwiseConv2d;
 use std::vec::Vec;
 
-use super::channels::Constants;
+use super::channels::{Constants, Profile};
 use super::conv::{bound, shifted};
-use super::engine::{self, Engine};
+use super::engine::{self, Engine, Place};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
 use crate::ops::Window;
 use crate::view::Io;
 
-/// Bytes of a band; what a core's first cache holds beside the words of a row.
+/// Bytes of a band, and of the words of some rows of it: what a core's first cache holds.
 const BAND: usize = 24 * 1024;
+const WORDS: usize = 20 * 1024;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A layer that is ready to run.
 pub(super) struct Depthwise {
@@ -29,9 +33,23 @@ pub(super) struct Depthwise {
     /// What [`Engine::depthwise_way`] says of each block.
     ways: Vec<u8>,
     constants: Constants,
+    /// What is done with the words, in order.
+    calls: Vec<Call>,
 }
 
-/// How the words of a row of windows lie: for each group of rows that share words, and each phase, a run.
+/// The windows of some rows that have the same weights.
+struct Call {
+    /// The block of weights.
+    block: usize,
+    /// Outputs of a place.
+    channels: usize,
+    /// How its sums are rounded.
+    profile: Profile,
+    /// Places, row after row.
+    places: Vec<Place>,
+}
+
+/// How the words of some rows of windows lie: for each group of rows that share words, each row, and each phase, a run.
 #[derive(Clone, Copy)]
 struct Layout {
     /// Whether windows are read from the rows of the image; there are no words then.
@@ -49,8 +67,14 @@ struct Layout {
     phases: usize,
     /// Columns of a phase.
     columns: usize,
-    /// Words of a run.
-    run: usize,
+    /// Values of a pixel.
+    pixel: usize,
+    /// Rows of windows.
+    rows: usize,
+    /// Bytes from one row of windows to the next.
+    pitch: usize,
+    /// Bytes from the rows of a tap to those of the next.
+    group: usize,
 }
 
 /// Channels that a flat layout may repeat weights over.
@@ -62,13 +86,20 @@ impl Layout {
         let block = 4 * engine.lanes();
         let blocks = c / gcd(c, block);
         let flat = c < block && blocks * block <= FLAT;
+        let direct = engine.rows() == 1;
+        let pixel = if flat || direct { c } else { block };
         let phases = if flat { stride[1] } else { 1 };
-        let columns = image.width().div_ceil(phases);
-        // The last block of a row of windows may reach over its end.
-        let run = if flat { (columns * c).next_multiple_of(block) + block } else { columns * block };
         let blocks = if flat { blocks } else { c.div_ceil(block) };
-        let (direct, groups) = (engine.rows() == 1, kernel[0].div_ceil(engine.rows()));
-        Self { direct, block, blocks, groups, flat, phases, columns, run }
+        let (columns, groups) = (image.width().div_ceil(phases), kernel[0].div_ceil(engine.rows()));
+        let row = phases * columns * pixel;
+        let layout =
+            Self { direct, block, blocks, groups, flat, phases, columns, pixel, rows: 0, pitch: 0, group: 0 };
+        if direct {
+            let (rows, pitch) = (image.band(row, BAND), stride[0] * row);
+            return Self { rows, pitch, group: image.window.dilation[0] * row, ..layout };
+        }
+        let rows = (WORDS / 4 / (groups * row)).clamp(1, image.rows);
+        Self { rows, pitch: 4 * row, group: 4 * rows * row, ..layout }
     }
 
     /// The channel in place `at` of the blocks.
@@ -76,24 +107,66 @@ impl Layout {
         if self.flat { Some(at % channels) } else { Some(at).filter(|&at| at < channels) }
     }
 
-    /// Words of a row of windows.
-    fn words(&self) -> usize {
-        if self.direct { 0 } else { self.groups * self.phases * self.run }
+    /// Values of a row.
+    fn row(&self) -> usize {
+        self.phases * self.columns * self.pixel
     }
 
-    /// Bytes from one value of a run to the next.
+    /// All words. The last block may reach over the end of what is read or written.
+    fn words(&self) -> usize {
+        if self.direct { 0 } else { self.groups * self.rows * self.row() + 2 * self.block }
+    }
+
+    /// Bytes of a value.
     fn value(&self) -> usize {
         if self.direct { 1 } else { 4 }
     }
 
-    /// Bytes from one column of a phase to the next.
-    fn pixel(&self, channels: usize) -> usize {
-        self.value() * if self.flat || self.direct { channels } else { self.block }
+    /// Where column `x` of the image starts in its row, in bytes.
+    fn column(&self, x: usize) -> usize {
+        self.value() * (x % self.phases * self.columns + x / self.phases) * self.pixel
     }
 
-    /// Bytes from one phase to the next.
-    fn phase(&self, channels: usize) -> usize {
-        if self.direct { self.columns * channels } else { 4 * self.run }
+    /// What is done with the words, for rows of `columns` windows of `c` channels.
+    fn calls(&self, columns: usize, stride: usize, c: usize, constants: &Constants) -> Vec<Call> {
+        let (block, blocks) = (self.block, self.blocks);
+        let profile = |b: usize| constants.profile(b * block..(b + 1) * block);
+        let rows = |row: &dyn Fn(usize) -> Vec<(usize, usize)>| -> Vec<Place> {
+            let all = (0..self.rows).flat_map(|r| {
+                let place = move |(from, to)| Place {
+                    from: (r * self.pitch + self.value() * from) as u32,
+                    to: (r * columns * c + to) as u32,
+                };
+                row(r).into_iter().map(place)
+            });
+            all.collect()
+        };
+        if !self.flat {
+            let row = |_| (0..columns).map(|x| (x * stride * self.pixel, x * c)).collect();
+            // From the last block to the first, see `Out`.
+            let call = |b: usize| Call {
+                block: b,
+                channels: (c - b * block).min(block),
+                profile: profile(b),
+                places: rows(&row),
+            };
+            return (0..blocks).rev().map(call).collect();
+        }
+        let (whole, rest) = (columns * c / block, columns * c % block);
+        let call = |b: usize| {
+            let row = |_| (b..whole).step_by(blocks).map(|k| (k * block, k * block)).collect();
+            Call { block: b, channels: block, profile: profile(b), places: rows(&row) }
+        };
+        let calls = (0..blocks.min(whole)).map(call);
+        // The rest of a row comes before what lies behind it.
+        let tail = |_| std::vec![(whole * block, whole * block)];
+        let tail = (rest > 0).then(|| Call {
+            block: whole % blocks,
+            channels: rest,
+            profile: profile(whole % blocks),
+            places: rows(&tail),
+        });
+        tail.into_iter().chain(calls).collect()
     }
 }
 
@@ -112,29 +185,25 @@ impl Depthwise {
         let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
         let layout = Layout::new(engine, &image);
         let line = layout.phases * layout.columns * c;
-        // Interleaving reads whole blocks, and the words lie behind the rows.
+        // Whole blocks are read, and the words lie behind the rows.
         let free =
             if layout.direct && layout.phases > 1 { line.next_multiple_of(4) } else { 4 * layout.words() };
-        let slack = layout.block + LINE + free;
-        let band = Band { value: 1, line, slack, rows: image.band(line, BAND) };
+        let band = Band { value: 1, line, slack: layout.block + LINE + free, rows: image.band(line, BAND) };
         let (kw, dilation) = (window.kernel[1], window.dilation[1]);
-        let group = if layout.direct { window.dilation[0] * line } else { layout.phases * layout.phase(c) };
-        let (phase, pixel) = (layout.phase(c), layout.pixel(c));
-        let column = |x: usize| x % layout.phases * phase + x / layout.phases * pixel;
-        let taps = (0..layout.groups)
-            .flat_map(|g| (0..kw).map(move |kx| (g, kx * dilation)))
-            .map(|(g, x)| g * group + column(x));
+        let tap = |group: usize| (0..kw).map(move |kx| group * layout.group + layout.column(kx * dilation));
+        let taps: Vec<usize> = (0..layout.groups).flat_map(tap).collect();
         let weights = io.i8s(p.weights);
         let of = |channel: usize| weights[channel..].iter().step_by(c);
         let order = (0..layout.blocks * layout.block).map(|at| layout.channel(at, c));
         let channels = io.channels(p.bias, &p.requant);
-        let constants = Constants::new(&channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))?;
-        let taps: Vec<usize> = taps.collect();
+        let constants =
+            Constants::new(engine, &channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))?;
+        let calls = layout.calls(columns, window.stride[1], c, &constants);
         let weights = pack(engine, &layout, weights, &window);
         let block = taps.len() * layout.block * engine.rows();
         let blocks = weights.values().chunks_exact(block).take(layout.blocks);
         let ways = blocks.map(|w| engine.depthwise_way(w)).collect();
-        Some(Self { engine, image, band, layout, taps, weights, ways, constants })
+        Some(Self { engine, image, band, layout, taps, weights, ways, constants, calls })
     }
 
     /// Bytes of packed weights.
@@ -145,64 +214,42 @@ impl Depthwise {
     /// The layer's outputs.
     pub(super) fn run(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
         let Image { window, columns, .. } = self.image;
-        let (row, step) = (columns * window.image[2], window.stride[0] * self.band.line);
+        let (row, line) = (columns * window.image[2], self.band.line);
         let put = |from: &[i8], to: &mut [u8]| to.copy_from_slice(bytemuck::cast_slice(from));
         self.image.bands((x, y), self.band, threads, put, |memory, y| {
-            let rows = self.image.bytes(y.len() / row, self.band.line);
-            let (lines, words) = memory.split_at_mut((rows + self.layout.block).next_multiple_of(LINE));
+            let bytes = self.image.bytes(y.len() / row, line);
+            let (lines, words) = memory.split_at_mut((bytes + self.layout.block).next_multiple_of(LINE));
             let lines: &mut [i8] = bytemuck::cast_slice_mut(lines);
             let free = words.len() / 4 * 4;
             let words: &mut [u32] = bytemuck::cast_slice_mut(&mut words[..free]);
             if self.layout.phases > 1 {
-                lines.chunks_exact_mut(self.band.line).for_each(|line| self.split(line, words));
+                lines[..bytes].chunks_exact_mut(line).for_each(|line| self.split(line, words));
             }
-            for r in 0..y.len() / row {
-                self.row(&lines[r * step..], words, &mut y[r * row..], row);
+            for (i, y) in y.chunks_mut(self.layout.rows * row).enumerate() {
+                self.rows(&lines[i * self.layout.rows * window.stride[0] * line..], y.len() / row, words, y);
             }
         });
     }
 
-    /// The first `row` outputs, from the rows of the image under them.
-    fn row(&self, lines: &[i8], words: &mut [u32], y: &mut [i8], row: usize) {
-        let Layout { block, blocks, flat, .. } = self.layout;
-        let c = self.image.window.image[2];
-        if !flat {
-            let step = self.image.window.stride[1] * self.layout.pixel(c);
-            // From the last block to the first, see `Out`.
-            for b in (0..blocks).rev() {
-                let x = self.interleave(&lines[b * block..], c, words);
-                let out = self.constants.out(b * block, (c - b * block).min(block), c);
-                self.windows(b, x, (self.image.columns, step), &out, &mut y[b * block..]);
+    /// Some rows of outputs, from the rows of the image under them.
+    fn rows(&self, lines: &[i8], rows: usize, words: &mut [u32], y: &mut [i8]) {
+        let Layout { direct, flat, .. } = self.layout;
+        if flat && !direct {
+            self.interleave(lines, rows, words);
+        }
+        for Call { block, channels, profile, places } in &self.calls {
+            let (first, way) = (block * self.layout.block, self.ways[*block]);
+            // Neighbouring values are of all channels; otherwise, lines and outputs begin with the block's.
+            let from = if flat { 0 } else { first };
+            if !flat && !direct {
+                self.interleave(&lines[from..], rows, words);
             }
-            return;
+            let x = if direct { bytemuck::cast_slice(&lines[from..]) } else { bytemuck::cast_slice(&*words) };
+            let (taps, places) = (&self.taps[..], &places[..places.len() / self.layout.rows * rows]);
+            let out = self.constants.out(*profile, first, *channels);
+            let w = &self.weights.values::<i8>()[first * taps.len() * self.engine.rows()..];
+            self.engine.depthwise(&engine::Depthwise { x, places, taps, w, way }, &out, &mut y[from..]);
         }
-        let x = self.interleave(lines, block, words);
-        let (whole, rest, step) = (row / block, row % block, blocks * block);
-        let value = self.layout.value();
-        for b in 0..blocks.min(whole) {
-            let out = self.constants.out(b * block, block, step);
-            let windows = ((whole - b).div_ceil(blocks), value * step);
-            self.windows(b, &x[value * b * block..], windows, &out, &mut y[b * block..]);
-        }
-        if rest > 0 {
-            let b = whole % blocks;
-            let out = self.constants.out(b * block, rest, step);
-            self.windows(b, &x[value * whole * block..], (1, value * step), &out, &mut y[whole * block..]);
-        }
-    }
-
-    /// So many windows, `step` bytes apart, of block `b`.
-    fn windows(
-        &self,
-        b: usize,
-        x: &[u8],
-        (pixels, step): (usize, usize),
-        out: &engine::Out<'_>,
-        y: &mut [i8],
-    ) {
-        let (taps, way) = (&self.taps[..], self.ways[b]);
-        let w = &self.weights.values::<i8>()[b * taps.len() * self.layout.block * self.engine.rows()..];
-        self.engine.depthwise(&engine::Depthwise { x, pixels, step, taps, w, way }, out, y);
     }
 
     /// Brings the columns of a row into phases, by way of memory that is free.
@@ -211,53 +258,44 @@ impl Depthwise {
         let from: &mut [i8] = &mut bytemuck::cast_slice_mut(free)[..line.len()];
         from.copy_from_slice(line);
         for (phase, to) in line.chunks_exact_mut(columns * c).enumerate() {
-            let from = from[phase * c..].chunks(phases * c);
             match c {
-                8 => to
-                    .as_chunks_mut::<8>()
-                    .0
-                    .iter_mut()
-                    .zip(from)
-                    .for_each(|(to, from)| to.copy_from_slice(&from[..8])),
-                16 => to
-                    .as_chunks_mut::<16>()
-                    .0
-                    .iter_mut()
-                    .zip(from)
-                    .for_each(|(to, from)| to.copy_from_slice(&from[..16])),
-                _ => to.chunks_exact_mut(c).zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..c])),
+                8 => every::<8>(&from[phase * c..], phases, to),
+                16 => every::<16>(&from[phase * c..], phases, to),
+                _ => {
+                    let from = from[phase * c..].chunks(phases * c);
+                    to.chunks_exact_mut(c).zip(from).for_each(|(to, from)| to.copy_from_slice(&from[..c]));
+                }
             }
         }
     }
 
-    /// The bytes of a row of windows: those of words, of the values from the first of `lines` on, `step` apart, or `lines`
-    /// themselves.
-    fn interleave<'w>(&self, lines: &'w [i8], step: usize, words: &'w mut [u32]) -> &'w [u8] {
-        let Window { kernel: [kh, _], dilation: [dilation, _], image: [_, _, c], .. } = self.image.window;
-        let Layout { direct, block, flat, phases, columns, run, .. } = self.layout;
-        if direct {
-            return bytemuck::cast_slice(lines);
-        }
-        let rows = self.engine.rows();
-        let words = &mut words[..self.layout.words()];
-        for (group, words) in words.chunks_exact_mut(phases * run).enumerate() {
-            for (phase, words) in words.chunks_exact_mut(run).enumerate() {
+    /// The words of some rows of windows, of the channels from the first of `lines` on.
+    fn interleave(&self, lines: &[i8], rows: usize, words: &mut [u32]) {
+        let Window {
+            kernel: [kh, _], dilation: [dilation, _], image: [_, _, c], stride: [stride, _], ..
+        } = self.image.window;
+        let (layout, values, line) = (&self.layout, self.engine.rows(), self.band.line);
+        let step = if layout.flat { layout.block } else { c };
+        // Rows that lie behind each other are one.
+        let (times, count) = if stride == 1 { (1, rows) } else { (rows, 1) };
+        for group in 0..layout.groups {
+            for r in 0..times {
                 // Rows behind the window's last have weights of 0.
-                let at = |ky: usize| {
-                    let row = if ky < kh { ky * dilation * self.band.line } else { 0 };
-                    &lines[row + phase * columns * c..]
-                };
-                let all: [&[i8]; 4] = core::array::from_fn(|row| at(group * rows + row));
-                let filled = if flat { (columns * c).next_multiple_of(block) } else { run };
-                self.engine.interleave(&all[..rows], step, &mut words[..filled]);
+                let row = |ky: usize| &lines[(r * stride + if ky < kh { ky * dilation } else { 0 }) * line..];
+                let from: [&[i8]; 4] = core::array::from_fn(|value| row(group * values + value));
+                let to = &mut words[(group * layout.rows + r) * layout.row()..];
+                let length = (count * layout.row()).next_multiple_of(layout.block);
+                self.engine.interleave(&from[..values], step, &mut to[..length]);
             }
         }
-        bytemuck::cast_slice(words)
     }
 }
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Every so many pixels of `C` channels.
+fn every<const C: usize>(from: &[i8], step: usize, to: &mut [i8]) {
+    let from = from.as_chunks::<C>().0.iter().step_by(step);
+    to.as_chunks_mut::<C>().0.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
 
 /// Weights in the order of blocks, taps, channels and rows.
 fn pack(engine: &dyn Engine, layout: &Layout, w: &[i8], window: &Window) -> Lines {

@@ -27,8 +27,14 @@ pub(crate) trait Engine: Sync {
     /// What [`put`](Self::put) and [`interleave`](Self::interleave) add to values: 128 makes them unsigned.
     fn offset(&self) -> i32;
 
-    /// Vectors of channels that tiles have, fewest first.
-    fn tiles(&self) -> &'static [usize];
+    /// Whether the way of rounding that is proven for floats is the shortest.
+    fn fuses(&self) -> bool {
+        false
+    }
+
+    /// Vectors of channels and pixels of tiles, smallest first. There is a tile of one pixel for each number of vectors;
+    /// those that have no other are for layers of one pixel.
+    fn tiles(&self) -> &'static [(usize, usize)];
 
     /// What [`products`](Self::products) has to know of the weights of a block, whose patches have runs of so many words, to
     /// choose the fastest way to multiply that is exact.
@@ -75,12 +81,25 @@ pub(crate) struct Weights<'a> {
     pub(crate) ways: &'a [u8],
 }
 
+/// Where a pixel's patch or window starts, and where its first output goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// In bytes.
+    pub(crate) from: u32,
+    /// In outputs.
+    pub(crate) to: u32,
+}
+
+/// The largest of some offsets.
+fn last(places: &[Place], of: impl Fn(&Place) -> u32) -> usize {
+    places.iter().fold(0, |last, place| last.max(of(place))) as usize
+}
+
 /// The patches of some pixels, values as [`Engine::put`] lays them out: `runs` runs of `len` words each, `stride` bytes
 /// apart. Words may lie at any byte.
 pub(crate) struct Patches<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Where the patch of each pixel starts.
-    pub(crate) at: &'a [u32],
+    pub(crate) places: &'a [Place],
     pub(crate) runs: usize,
     pub(crate) stride: usize,
     pub(crate) len: usize,
@@ -94,19 +113,16 @@ impl Patches<'_> {
 
     /// Behind the last byte that is read, words being so long.
     pub(crate) fn end(&self, word: usize) -> usize {
-        let last = self.at.iter().fold(0, |last, &at| last.max(at)) as usize;
-        last + self.runs.saturating_sub(1) * self.stride + word * self.len
+        last(self.places, |place| place.from) + self.runs.saturating_sub(1) * self.stride + word * self.len
     }
 }
 
 /// The windows of some pixels over a block of channels, from words that [`Engine::interleave`] makes, or from the bytes
 /// of the image.
 pub(crate) struct Depthwise<'a> {
-    /// The first is the block's first channel of the first pixel's first tap.
     pub(crate) x: &'a [u8],
-    pub(crate) pixels: usize,
-    /// Bytes from one pixel's window to the next one's.
-    pub(crate) step: usize,
+    /// From the block's first channel of a window's first tap.
+    pub(crate) places: &'a [Place],
     /// Distance of each tap from the first, in bytes.
     pub(crate) taps: &'a [usize],
     /// The weights of each channel of each tap, one of each row.
@@ -119,8 +135,7 @@ pub(crate) struct Depthwise<'a> {
 impl Depthwise<'_> {
     /// Behind the last byte that is read, when a tap has so many.
     pub(crate) fn end(&self, bytes: usize) -> usize {
-        let last = self.taps.iter().max().map_or(0, |t| t + bytes);
-        self.pixels.saturating_sub(1) * self.step + last
+        last(self.places, |place| place.from) + self.taps.iter().max().map_or(0, |tap| tap + bytes)
     }
 }
 
@@ -144,8 +159,6 @@ pub(crate) struct Out<'a> {
     pub(crate) max: i8,
     /// Channels that are written.
     pub(crate) channels: usize,
-    /// Outputs from one pixel to the next.
-    pub(crate) stride: usize,
 }
 
 impl Out<'_> {
@@ -155,9 +168,9 @@ impl Out<'_> {
         all.iter().all(|of| of.len() >= channels) && self.channels <= channels
     }
 
-    /// Behind the last output of so many pixels.
-    pub(crate) fn end(&self, pixels: usize) -> usize {
-        pixels.saturating_sub(1) * self.stride + self.channels
+    /// Behind the last output.
+    pub(crate) fn end(&self, places: &[Place]) -> usize {
+        last(places, |place| place.to) + self.channels
     }
 }
 

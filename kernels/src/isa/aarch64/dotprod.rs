@@ -47,14 +47,15 @@ unsafe fn pixels<const N: usize>(
     c: usize,
     y: *mut i8,
 ) {
-    let (pixels, channels) = (x.at.len(), (out.channels - c).min(N * LANES));
+    let (pixels, channels) = (x.places.len(), (out.channels - c).min(N * LANES));
     let range = Range::new(out.zero, out.min, out.max);
     // SAFETY: the constants are there for whole vectors; the pixels lie in the patches, and in the outputs.
     unsafe {
         let all: [Scales; 4] =
             core::array::from_fn(|n| Scales::at(out, c + if n < N { n * LANES } else { 0 }));
         let [s0, s1, s2, s3] = &all;
-        let put = |sums: [V; N], y: *mut i8| {
+        let put = |sums: [V; N], pixel: usize| {
+            let y = y.add(x.places.get_unchecked(pixel).to as usize);
             let vector = |n: usize| sums[if n < N { n } else { 0 }];
             let sums = [vector(0), vector(1), vector(2), vector(3)];
             store(y, range.requantize(out.profile, sums, [s0, s1, s2, s3]), channels);
@@ -62,7 +63,7 @@ unsafe fn pixels<const N: usize>(
         if pixels < 4 {
             for pixel in 0..pixels {
                 let [sums] = sums::<1, N>(x, pixel, w, word, &all);
-                put(sums, y.add(pixel * out.stride));
+                put(sums, pixel);
             }
             return;
         }
@@ -71,7 +72,7 @@ unsafe fn pixels<const N: usize>(
             pixel = pixel.min(pixels - 4);
             let sums = sums::<4, N>(x, pixel, w, word, &all);
             for (m, sums) in sums.into_iter().enumerate() {
-                put(sums, y.add((pixel + m) * out.stride));
+                put(sums, pixel + m);
             }
             pixel += 4;
         }
@@ -94,8 +95,9 @@ unsafe fn sums<const M: usize, const N: usize>(
     let mut sums = [core::array::from_fn(|n| scales[n].bias); M];
     // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words.
     unsafe {
-        let mut pixels: [*const i8; M] =
-            core::array::from_fn(|m| x.bytes.as_ptr().add(*x.at.get_unchecked(pixel + m) as usize).cast());
+        let mut pixels: [*const i8; M] = core::array::from_fn(|m| {
+            x.bytes.as_ptr().add(x.places.get_unchecked(pixel + m).from as usize).cast()
+        });
         for _ in 0..x.runs {
             for _ in 0..x.len / 4 {
                 let mut words = [vdupq_n_s8(0); M];
@@ -153,8 +155,8 @@ unsafe fn windows<const TAPS: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [
         let [s0, s1, s2, s3] = &all;
         let w: [[int8x16_t; 4]; TAPS] = core::array::from_fn(|tap| load4(d.w.as_ptr().add(tap * 4 * BLOCK)));
         let taps: [usize; TAPS] = core::array::from_fn(|tap| *d.taps.get_unchecked(tap));
-        let (mut x, mut y) = (d.x.as_ptr().cast::<i8>(), y.as_mut_ptr());
-        for _ in 0..d.pixels {
+        for place in d.places {
+            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
             let mut sums = [s0.bias, s1.bias, s2.bias, s3.bias];
             for tap in 0..TAPS {
                 let x = load4(x.add(taps[tap]));
@@ -162,8 +164,8 @@ unsafe fn windows<const TAPS: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [
                     sums[n] = dot_vectors(sums[n], x[n], w[tap][n]);
                 }
             }
-            store(y, range.requantize(out.profile, sums, [s0, s1, s2, s3]), out.channels);
-            (x, y) = (x.wrapping_add(d.step), y.wrapping_add(out.stride));
+            let bytes = range.requantize(out.profile, sums, [s0, s1, s2, s3]);
+            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
         }
     }
 }
@@ -180,8 +182,8 @@ unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
     unsafe {
         let all = scales(out);
         let [s0, s1, s2, s3] = &all;
-        for pixel in 0..d.pixels {
-            let x = d.x.as_ptr().cast::<i8>().add(pixel * d.step);
+        for place in d.places {
+            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
             let (mut sums, mut w) = ([s0.bias, s1.bias, s2.bias, s3.bias], d.w.as_ptr());
             for &tap in d.taps {
                 let (x, weights) = (load4(x.add(tap)), load4(w));
@@ -191,7 +193,7 @@ unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
                 w = w.add(4 * BLOCK);
             }
             let bytes = range.requantize(out.profile, sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(pixel * out.stride), bytes, out.channels);
+            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
         }
     }
 }

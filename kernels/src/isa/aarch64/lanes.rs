@@ -137,6 +137,8 @@ impl Range {
             Profile::Away => self.bytes(all(|s, v| s.away(v)), zero),
             Profile::Single => self.bytes(all(|s, v| s.single(v)), zero),
             Profile::Float => self.bytes(all(|s, v| s.float(v)), zero),
+            // Never asked for here: see `Engine::fuses`.
+            Profile::Fused | Profile::FusedSigned => self.bytes(sums, zero),
             Profile::Double => self.wrapping(all(|s, v| s.double(v))),
         }
     }

@@ -66,7 +66,6 @@ pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y
                 range: Range::new(out.zero, out.min, out.max),
                 profile: out.profile,
                 channels: LANES.min(out.channels - v * LANES),
-                stride: out.stride,
             };
             layer.pixels(y.as_mut_ptr().add(v * LANES));
         }
@@ -84,7 +83,6 @@ struct Vector<'a> {
     range: Range,
     profile: Profile,
     channels: usize,
-    stride: usize,
 }
 
 impl Vector<'_> {
@@ -95,20 +93,20 @@ impl Vector<'_> {
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn pixels(&self, y: *mut i8) {
-        let pixels = self.x.at.len();
+        let pixels = self.x.places.len();
         // SAFETY: the pixels lie in the patches, and in the outputs.
         unsafe {
             if pixels < 4 {
                 for pixel in 0..pixels {
                     let [sums] = self.sums::<1>(pixel);
-                    self.put::<1>([sums; 4], y.add(pixel * self.stride));
+                    self.put::<1>([sums; 4], pixel, y);
                 }
                 return;
             }
             let mut pixel = 0;
             while pixel < pixels {
                 pixel = pixel.min(pixels - 4);
-                self.put::<4>(self.sums(pixel), y.add(pixel * self.stride));
+                self.put::<4>(self.sums(pixel), pixel, y);
                 pixel += 4;
             }
         }
@@ -121,14 +119,15 @@ impl Vector<'_> {
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn sums<const M: usize>(&self, pixel: usize) -> [V; M] {
-        let Patches { bytes, at, runs, stride, len } = *self.x;
+        let Patches { bytes, places, runs, stride, len } = *self.x;
         let mut sums = [[vdupq_n_s32(0); LANES]; M];
         let (mut w, mut ways) = (self.w, self.ways.as_ptr());
         // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words,
         // and `ways` by one for each two words of a run and for one that is left.
         unsafe {
-            let mut pixels: [*const i8; M] =
-                core::array::from_fn(|m| bytes.as_ptr().add(*at.get_unchecked(pixel + m) as usize).cast());
+            let mut pixels: [*const i8; M] = core::array::from_fn(|m| {
+                bytes.as_ptr().add(places.get_unchecked(pixel + m).from as usize).cast()
+            });
             for _ in 0..runs {
                 for _ in 0..len / 2 {
                     let (a, b) = (load4(w), load4(w.add(self.word)));
@@ -155,31 +154,32 @@ impl Vector<'_> {
         sums.map(|[a, b, c, d]| vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
     }
 
-    /// Requantizes the sums of `M` pixels.
+    /// Requantizes the sums of the `M` pixels from `pixel` on.
     ///
     /// # Safety
     /// The outputs are there.
     #[inline]
     #[target_feature(enable = "neon")]
-    unsafe fn put<const M: usize>(&self, sums: [V; 4], y: *mut i8) {
+    unsafe fn put<const M: usize>(&self, sums: [V; 4], pixel: usize, y: *mut i8) {
         let sums = sums.map(|sum| vaddq_s32(sum, self.scales.bias));
         let bytes = self.range.requantize(self.profile, sums, [&self.scales; 4]);
         let words = vreinterpretq_s32_s8(bytes);
         // SAFETY: the caller's promise.
         unsafe {
+            let to = |m: usize| y.add(self.x.places.get_unchecked(pixel + m).to as usize);
             if self.channels == LANES {
-                vst1q_lane_s32::<0>(y.cast(), words);
+                vst1q_lane_s32::<0>(to(0).cast(), words);
                 if M == 4 {
-                    vst1q_lane_s32::<1>(y.add(self.stride).cast(), words);
-                    vst1q_lane_s32::<2>(y.add(2 * self.stride).cast(), words);
-                    vst1q_lane_s32::<3>(y.add(3 * self.stride).cast(), words);
+                    vst1q_lane_s32::<1>(to(1).cast(), words);
+                    vst1q_lane_s32::<2>(to(2).cast(), words);
+                    vst1q_lane_s32::<3>(to(3).cast(), words);
                 }
                 return;
             }
             let mut all = [0i8; 16];
             vst1q_s8(all.as_mut_ptr(), bytes);
             for (m, pixel) in all.chunks_exact(LANES).take(M).enumerate() {
-                core::ptr::copy_nonoverlapping(pixel.as_ptr(), y.add(m * self.stride), self.channels);
+                core::ptr::copy_nonoverlapping(pixel.as_ptr(), to(m), self.channels);
             }
         }
     }

@@ -107,8 +107,8 @@ unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut 
         let [s0, s1, s2, s3] = &all;
         let w: [int8x16_t; NINE] = core::array::from_fn(|tap| vld1q_s8(d.w.as_ptr().add(tap * BLOCK)));
         let taps: [usize; NINE] = core::array::from_fn(|tap| *d.taps.get_unchecked(tap));
-        let (mut x, mut y) = (d.x.as_ptr().cast::<i8>(), y.as_mut_ptr());
-        for _ in 0..d.pixels {
+        for place in d.places {
+            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
             let mut sums = Sums::new(&all);
             for tap in 0..NINE {
                 let x = vld1q_s8(x.add(taps[tap]));
@@ -121,8 +121,8 @@ unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut 
                     sums.widen();
                 }
             }
-            store(y, range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]), out.channels);
-            (x, y) = (x.wrapping_add(d.step), y.wrapping_add(out.stride));
+            let bytes = range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]);
+            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
         }
     }
 }
@@ -139,8 +139,8 @@ unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
     unsafe {
         let all = scales(out);
         let [s0, s1, s2, s3] = &all;
-        for pixel in 0..d.pixels {
-            let x = d.x.as_ptr().cast::<i8>().add(pixel * d.step);
+        for place in d.places {
+            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
             let (mut sums, mut w) = (Sums::new(&all), d.w.as_ptr());
             for group in d.taps.chunks(d.way.into()) {
                 for (i, &tap) in group.iter().enumerate() {
@@ -155,7 +155,7 @@ unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
                 sums.widen();
             }
             let bytes = range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(pixel * out.stride), bytes, out.channels);
+            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
         }
     }
 }

@@ -12,7 +12,7 @@ macro_rules! family {
         dot: |$acc:ident, $x:ident, $w:ident| $dot:expr,
         words: |$rows:ident| $words:expr $(,)?
     ) => {
-        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Rescale, Sum, Weights};
+        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Place, Rescale, Sum, Weights};
         use crate::packed::Profile;
 
         /// Values in a word of 32 bits.
@@ -21,6 +21,8 @@ macro_rules! family {
         const OFFSET: i32 = if VALUES == 4 { 128 } else { 0 };
         /// Vectors of a depthwise block.
         const BLOCK: usize = 4;
+        /// Pixels whose sums are held before they become outputs.
+        const HELD: usize = 32;
 
         /// Proof that the machine has the family's instructions.
         #[derive(Debug)]
@@ -58,8 +60,12 @@ macro_rules! family {
                 OFFSET
             }
 
-            fn tiles(&self) -> &'static [usize] {
-                &[$($n),*]
+            fn fuses(&self) -> bool {
+                true
+            }
+
+            fn tiles(&self) -> &'static [(usize, usize)] {
+                &[$(($n, $m)),*]
             }
 
             fn put(&self, x: &[i8], values: &mut [u8]) {
@@ -79,7 +85,7 @@ macro_rules! family {
             fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
                 let Weights { values: w, vectors, .. } = *w;
                 assert!(x.end(4) <= x.bytes.len() && w.len() >= x.length() * vectors * LANES * VALUES);
-                assert!(out.fits(vectors * LANES) && out.end(x.at.len()) <= y.len());
+                assert!(out.fits(vectors * LANES) && out.end(x.places) <= y.len());
                 // SAFETY: `self` proves the instructions; the patches, the weights, the channels and the outputs lie
                 // in their slices.
                 unsafe {
@@ -93,7 +99,7 @@ macro_rules! family {
             fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
                 assert!(d.end(4 * BLOCK * LANES) <= d.x.len());
                 assert!(d.w.len() >= d.taps.len() * BLOCK * LANES * VALUES);
-                assert!(out.fits(BLOCK * LANES) && out.end(d.pixels) <= y.len());
+                assert!(out.fits(BLOCK * LANES) && out.end(d.places) <= y.len());
                 // SAFETY: `self` proves the instructions; taps, weights, channels and outputs lie in their slices.
                 unsafe { depthwise(d, out, y) }
             }
@@ -145,41 +151,60 @@ macro_rules! family {
         /// The family's instructions, and what [`Engine::products`] asserts.
         #[target_feature(enable = $features)]
         unsafe fn products<const M: usize, const N: usize>(x: &Patches<'_>, w: &[i8], out: &Out<'_>, y: &mut [i8]) {
-            let mut from = 0;
+            let (whole, rest) = x.places.split_at(x.places.len() - x.places.len() % M);
             // SAFETY: the caller's promises, for some of the pixels.
             unsafe {
-                if x.at.len() < M {
-                    for from in 0..x.at.len() {
-                        tile::<1, N>(x, from, w, out, y);
-                    }
-                    return;
+                for places in whole.chunks(HELD / M * M) {
+                    held::<M, N>(places, out, y, |places| tile(x, places, w, out));
                 }
-                while from < x.at.len() {
-                    tile::<M, N>(x, from.min(x.at.len() - M), w, out, y);
-                    from += M;
+                if let Some(places) = x.places.last_chunk::<M>().filter(|_| !rest.is_empty()) {
+                    held::<M, N>(places, out, y, |places| tile(x, places, w, out));
+                } else {
+                    held::<1, N>(rest, out, y, |places| tile(x, places, w, out));
                 }
             }
         }
 
-        /// The outputs of `M` pixels.
+        /// The outputs of at most [`HELD`] pixels: all sums, `M` pixels at a time, then their requantization, which so
+        /// loads its constants once.
         ///
         /// # Safety
-        /// As [`products`]; the pixels from `from` on must be there.
+        /// The family's instructions; constants for N vectors, and outputs for the pixels.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn held<const M: usize, const N: usize>(
+            places: &[Place],
+            out: &Out<'_>,
+            y: &mut [i8],
+            sums: impl Fn(&[Place; M]) -> [[V; N]; M],
+        ) {
+            let mut held = [core::mem::MaybeUninit::<[V; N]>::uninit(); HELD];
+            for (places, held) in places.as_chunks::<M>().0.iter().zip(held.as_chunks_mut::<M>().0) {
+                for (sums, held) in sums(places).into_iter().zip(held) {
+                    held.write(sums);
+                }
+            }
+            // SAFETY: there are sums of all places, whose number is a multiple of M; and the caller's promises.
+            unsafe { requantize::<N>(held[..places.len()].assume_init_ref(), places, out, y) }
+        }
+
+        /// The sums of `M` pixels.
+        ///
+        /// # Safety
+        /// As [`products`].
         #[inline]
         #[target_feature(enable = $features)]
         unsafe fn tile<const M: usize, const N: usize>(
             x: &Patches<'_>,
-            from: usize,
+            places: &[Place; M],
             w: &[i8],
             out: &Out<'_>,
-            y: &mut [i8],
-        ) {
+        ) -> [[V; N]; M] {
             let mut w = w.as_ptr();
             // SAFETY: the caller's promises: `w` moves by N vectors of weights for each word of the patches, `at` stays
             // inside the patches, which are there, as the bias is.
-            let sums = unsafe {
-                let patches: [*const u8; M] =
-                    core::array::from_fn(|m| x.bytes.as_ptr().add(*x.at.get_unchecked(from + m) as usize));
+            unsafe {
+                let patches = places.map(|place| x.bytes.as_ptr().add(place.from as usize));
                 let bias: [V; N] = core::array::from_fn(|n| load(out.bias.as_ptr().add(n * LANES)));
                 let mut sums = [bias; M];
                 let mut run = 0;
@@ -199,55 +224,47 @@ macro_rules! family {
                     run += x.stride;
                 }
                 sums
-            };
-            // SAFETY: the caller's promises.
-            unsafe { requantize(&sums, out, from, y) }
+            }
         }
 
         /// # Safety
         /// The family's instructions, and what [`Engine::depthwise`] asserts.
         #[target_feature(enable = $features)]
         unsafe fn depthwise(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-            let mut pixel = 0;
+            let (whole, rest) = d.places.split_at(d.places.len() & !1);
             // SAFETY: the caller's promises, for some of the pixels.
             unsafe {
-                while pixel + 2 <= d.pixels {
-                    windows::<2>(d, pixel, out, y);
-                    pixel += 2;
+                for places in whole.chunks(HELD) {
+                    held::<2, BLOCK>(places, out, y, |places| windows(d, places, out));
                 }
-                if pixel < d.pixels {
-                    windows::<1>(d, pixel, out, y);
-                }
+                held::<1, BLOCK>(rest, out, y, |places| windows(d, places, out));
             }
         }
 
-        /// The outputs of `M` windows.
+        /// The sums of `M` windows.
         ///
         /// # Safety
-        /// As [`depthwise`]; the pixels from `from` on must be there.
+        /// As [`depthwise`].
         #[inline]
         #[target_feature(enable = $features)]
-        unsafe fn windows<const M: usize>(d: &Depthwise<'_>, from: usize, out: &Out<'_>, y: &mut [i8]) {
+        unsafe fn windows<const M: usize>(d: &Depthwise<'_>, places: &[Place; M], out: &Out<'_>) -> [[V; BLOCK]; M] {
             let mut w = d.w.as_ptr();
             // SAFETY: the caller's promises: the taps of each pixel and the weights of each tap are there.
-            let sums = unsafe {
+            unsafe {
                 let bias: [V; BLOCK] = core::array::from_fn(|n| load(out.bias.as_ptr().add(n * LANES)));
                 let mut sums = [bias; M];
-                let x = d.x.as_ptr().add(from * d.step);
+                let x = places.map(|place| d.x.as_ptr().add(place.from as usize));
                 for &tap in d.taps {
-                    let x = x.add(tap);
                     for n in 0..BLOCK {
                         let weight = weights(w.add(n * LANES * VALUES));
-                        for (m, sums) in sums.iter_mut().enumerate() {
-                            sums[n] = dot(sums[n], load(x.add(m * d.step + 4 * n * LANES).cast()), weight);
+                        for (sums, x) in sums.iter_mut().zip(x) {
+                            sums[n] = dot(sums[n], load(x.add(tap + 4 * n * LANES).cast()), weight);
                         }
                     }
                     w = w.add(BLOCK * LANES * VALUES);
                 }
                 sums
-            };
-            // SAFETY: the caller's promises.
-            unsafe { requantize(&sums, out, from, y) }
+            }
         }
 
         #[target_feature(enable = $features)]

@@ -8,27 +8,35 @@ pub(super) const AWAY: u8 = 1;
 pub(super) const UP: u8 = 2;
 pub(super) const SINGLE: u8 = 3;
 pub(super) const FLOAT: u8 = 4;
+pub(super) const FUSED: u8 = 5;
+pub(super) const FUSED_SIGNED: u8 = 6;
+
+/// Whether lanes come arranged: those of 64-bit products do.
+pub(super) const fn is_arranged(round: u8) -> bool {
+    matches!(round, AWAY | UP | SINGLE)
+}
 
 macro_rules! finish {
     ($features:literal) => {
-        use super::finish::{AWAY, DOUBLE, FLOAT, SINGLE, UP};
+        use super::finish::{AWAY, DOUBLE, FLOAT, FUSED, FUSED_SIGNED, SINGLE, UP, is_arranged};
 
-        /// The sums of some pixels, from pixel `from` on, to int8.
+        /// The sums of some pixels to int8.
         ///
         /// # Safety
         /// The family's instructions; constants for N vectors, and outputs for the pixels.
         #[inline]
         #[target_feature(enable = $features)]
-        unsafe fn requantize<const N: usize>(sums: &[[V; N]], out: &Out<'_>, from: usize, y: &mut [i8]) {
-            let y = &mut y[from * out.stride..];
+        unsafe fn requantize<const N: usize>(sums: &[[V; N]], places: &[Place], out: &Out<'_>, y: &mut [i8]) {
             // SAFETY: the caller's promises.
             unsafe {
                 match out.profile {
-                    Profile::Double => pixels::<N, DOUBLE>(sums, out, y),
-                    Profile::Away => pixels::<N, AWAY>(sums, out, y),
-                    Profile::Up => pixels::<N, UP>(sums, out, y),
-                    Profile::Single => pixels::<N, SINGLE>(sums, out, y),
-                    Profile::Float => pixels::<N, FLOAT>(sums, out, y),
+                    Profile::Fused => pixels::<N, FUSED>(sums, places, out, y),
+                    Profile::FusedSigned => pixels::<N, FUSED_SIGNED>(sums, places, out, y),
+                    Profile::Double => pixels::<N, DOUBLE>(sums, places, out, y),
+                    Profile::Away => pixels::<N, AWAY>(sums, places, out, y),
+                    Profile::Up => pixels::<N, UP>(sums, places, out, y),
+                    Profile::Single => pixels::<N, SINGLE>(sums, places, out, y),
+                    Profile::Float => pixels::<N, FLOAT>(sums, places, out, y),
                 }
             }
         }
@@ -39,19 +47,34 @@ macro_rules! finish {
         /// As [`requantize`].
         #[inline(never)]
         #[target_feature(enable = $features)]
-        unsafe fn pixels<const N: usize, const ROUND: u8>(sums: &[[V; N]], out: &Out<'_>, y: &mut [i8]) {
+        unsafe fn pixels<const N: usize, const ROUND: u8>(
+            sums: &[[V; N]],
+            places: &[Place],
+            out: &Out<'_>,
+            y: &mut [i8],
+        ) {
             // SAFETY: the constants are there for whole vectors.
-            let scales: [Scales; N] = core::array::from_fn(|n| unsafe { Scales::at(out, n * LANES) });
+            let scales: [Scales; N] =
+                core::array::from_fn(|n| unsafe { Scales::at::<ROUND>(out, n * LANES) });
             let range = Range::of(out.zero, out.min, out.max);
-            for (pixel, sums) in sums.iter().enumerate() {
-                let lanes: [V; N] = core::array::from_fn(|n| scaled::<ROUND>(sums[n], &scales[n], &range));
-                let v = bytes(
-                    [lanes[0], lanes[1 % N], lanes[2 % N], lanes[3 % N]],
-                    range.zero,
-                    range.min,
-                    range.max,
-                );
-                let y = &mut y[pixel * out.stride..];
+            let lane = |sums: &[V; N], n: usize| scaled::<ROUND>(sums[n % N], &scales[n % N], &range);
+            // Where pixels lie side by side, four vectors are those of several.
+            let (mut sums, mut places) = (sums, places);
+            while let Some((group, rest)) = places.split_at_checked(if N < 4 { 4 / N } else { usize::MAX })
+                && let Some(y) = y[group[0].to as usize..].first_chunk_mut::<{ 4 * LANES }>()
+                && group
+                    .iter()
+                    .enumerate()
+                    .all(|(i, place)| place.to as usize == group[0].to as usize + i * N * LANES)
+            {
+                let v = bytes::<ROUND>(core::array::from_fn(|n| lane(&sums[n / N], n)), &range);
+                // SAFETY: there is room for four vectors of bytes.
+                unsafe { store_bytes::<4>(y.as_mut_ptr(), v) };
+                (sums, places) = (&sums[group.len()..], rest);
+            }
+            for (sums, place) in sums.iter().zip(places) {
+                let v = bytes::<ROUND>(core::array::from_fn(|n| lane(sums, n)), &range);
+                let y = &mut y[place.to as usize..];
                 // SAFETY: the slice or the array has room for N vectors of bytes.
                 unsafe {
                     if N * LANES <= y.len() {
@@ -65,7 +88,7 @@ macro_rules! finish {
             }
         }
 
-        /// The scales of a vector of channels, as in [`Out`]; the products come in the order that `arranged` makes.
+        /// The scales of a vector of channels, as in [`Out`]; `add` and `right` in the order in which products come.
         struct Scales {
             mult: V,
             left: V,
@@ -80,14 +103,15 @@ macro_rules! finish {
             /// They are there.
             #[inline]
             #[target_feature(enable = $features)]
-            unsafe fn at(out: &Out<'_>, c: usize) -> Self {
+            unsafe fn at<const ROUND: u8>(out: &Out<'_>, c: usize) -> Self {
                 // SAFETY: the caller's promise.
                 let of = |of: &[i32]| unsafe { load(of.as_ptr().add(c)) };
+                let behind = |v: V| if is_arranged(ROUND) { arranged(v) } else { v };
                 Self {
                     mult: of(out.mult),
                     left: of(out.left),
-                    add: arranged(of(out.add)),
-                    right: arranged(of(out.right)),
+                    add: behind(of(out.add)),
+                    right: behind(of(out.right)),
                 }
             }
 
@@ -139,15 +163,23 @@ macro_rules! finish {
             }
         }
 
-        /// Lanes times their scales in one of the ways of rounding, arranged; the zero point is not added yet.
+        /// Four vectors of lanes, as they come in a way of rounding, to bytes in order, with the zero point added and held inside the range.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn bytes<const ROUND: u8>(lanes: [V; 4], range: &Range) -> V {
+            let v = packed(lanes, range.zero, range.min, range.max);
+            ordered(if is_arranged(ROUND) { tidied(v) } else { v })
+        }
+
+        /// Lanes times their scales in one of the ways of rounding; the zero point is not added yet.
         #[inline]
         #[target_feature(enable = $features)]
         fn scaled<const ROUND: u8>(x: V, by: &Scales, range: &Range) -> V {
             match ROUND {
+                FUSED => nearest(fma(floats(x), by.mult, by.add)),
+                FUSED_SIGNED => nearest(fma(floats(x), by.mult, by_sign(x, by.left, by.add))),
                 DOUBLE => {
-                    // Arranged like the scales, so that their shifts fit.
-                    let x = arranged(doubling_high(shift_left(x, by.left), by.mult));
-                    range.hold(rounding_shift(x, by.right))
+                    range.hold(rounding_shift(doubling_high(shift_left(x, by.left), by.mult), by.right))
                 }
                 AWAY => {
                     let (even, odd) = products64(add(x, x), by.mult);
@@ -164,7 +196,7 @@ macro_rules! finish {
                     let (even, odd) = products64(x, by.mult);
                     shift_right(add(high(even, odd), by.add), by.right)
                 }
-                _ => arranged(float_product(x, by.mult, range.low, range.high)),
+                _ => float_product(x, by.mult, range.low, range.high),
             }
         }
 
@@ -224,12 +256,9 @@ macro_rules! finish {
                 // SAFETY: the arrays hold four vectors of bytes.
                 unsafe {
                     let lanes = |n: usize| {
-                        arranged(f(
-                            load_bytes(a.as_ptr().add(n * LANES)),
-                            load_bytes(b.as_ptr().add(n * LANES)),
-                        ))
+                        f(load_bytes(a.as_ptr().add(n * LANES)), load_bytes(b.as_ptr().add(n * LANES)))
                     };
-                    let v = bytes([lanes(0), lanes(1), lanes(2), lanes(3)], range.zero, range.min, range.max);
+                    let v = bytes::<FLOAT>([lanes(0), lanes(1), lanes(2), lanes(3)], range);
                     store_bytes::<4>(y.as_mut_ptr(), v);
                 }
             };

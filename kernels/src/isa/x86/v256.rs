@@ -54,6 +54,12 @@ lanes! {
         let held = _mm256_min_ps(_mm256_max_ps(product, _mm256_castsi256_ps(low)), _mm256_castsi256_ps(high));
         _mm256_cvtps_epi32(held)
     };
+    /// `a` where `x` is negative, and `b` elsewhere.
+    by_sign(x, a, b) = _mm256_castps_si256(_mm256_blendv_ps(
+        _mm256_castsi256_ps(b),
+        _mm256_castsi256_ps(a),
+        _mm256_castsi256_ps(x),
+    ));
     /// Integers as floats.
     floats(a) = _mm256_castps_si256(_mm256_cvtepi32_ps(a));
     /// Floats as the nearest integers, half to even.
@@ -103,20 +109,33 @@ pub(super) fn twos(rows: [V; 2]) -> [V; 4] {
     [first(low), first(high), second(low), second(high)]
 }
 
-/// Four vectors of arranged lanes to bytes in order: a zero point is added, and they are held between two bounds.
+/// Four vectors of lanes to bytes: a zero point is added, and they are held between two bounds. Within 128 bits lie
+/// four lanes of each vector.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-pub(super) fn bytes(lanes: [V; 4], zero: V, min: V, max: V) -> V {
+pub(super) fn packed(lanes: [V; 4], zero: V, min: V, max: V) -> V {
     let [a, b, c, d] = lanes;
     let low = _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero);
     let high = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
-    let held = _mm256_max_epi8(_mm256_min_epi8(_mm256_packs_epi16(low, high), max), min);
-    // Within 128 bits lie four lanes of each vector, arranged.
+    _mm256_max_epi8(_mm256_min_epi8(_mm256_packs_epi16(low, high), max), min)
+}
+
+/// What [`packed`] makes of arranged lanes, as of others.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn tidied(v: V) -> V {
     let order = _mm256_setr_epi8(
         0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15, //
         0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15,
     );
-    _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(held, order), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
+    _mm256_shuffle_epi8(v, order)
+}
+
+/// What [`packed`] makes, vector after vector.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn ordered(v: V) -> V {
+    _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7))
 }
 
 /// The first `N` · LANES bytes, to memory.

@@ -1,5 +1,5 @@
-//! Vectors of 512 bits as sixteen 32-bit lanes: the few operations that the tiles are written in. All need AVX-512 F
-//! and BW.
+//! Vectors of 512 bits as sixteen 32-bit lanes: the few operations that the tiles are written in. All need AVX-512 F,
+//! BW and DQ.
 
 use core::arch::x86_64::*;
 
@@ -14,7 +14,7 @@ macro_rules! lanes {
     ($($(#[$doc:meta])* $name:ident($($arg:ident),*) = $body:expr;)*) => {$(
         $(#[$doc])*
         #[inline]
-        #[target_feature(enable = "avx512f,avx512bw")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq")]
         pub(super) fn $name($($arg: V),*) -> V {
             $body
         }
@@ -52,6 +52,8 @@ lanes! {
         let held = _mm512_min_ps(_mm512_max_ps(product, _mm512_castsi512_ps(low)), _mm512_castsi512_ps(high));
         _mm512_cvtps_epi32(held)
     };
+    /// `a` where `x` is negative, and `b` elsewhere.
+    by_sign(x, a, b) = _mm512_mask_blend_epi32(_mm512_movepi32_mask(x), b, a);
     /// Integers as floats.
     floats(a) = _mm512_castps_si512(_mm512_cvtepi32_ps(a));
     /// Floats as the nearest integers, half to even.
@@ -66,7 +68,7 @@ lanes! {
 
 /// The products of the even lanes and of the odd ones.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn products64(a: V, b: V) -> (V, V) {
     let odd = |v| _mm512_shuffle_epi32::<0b11_11_01_01>(v);
     (_mm512_mul_epi32(a, b), _mm512_mul_epi32(odd(a), odd(b)))
@@ -74,7 +76,7 @@ pub(super) fn products64(a: V, b: V) -> (V, V) {
 
 /// Words of the values in four rows, in order. Values are shifted to be unsigned.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn fours(rows: [V; 4]) -> [V; 4] {
     // Unpacking stays within 128 bits; this brings there what belongs there afterwards.
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -90,16 +92,30 @@ pub(super) fn fours(rows: [V; 4]) -> [V; 4] {
     ]
 }
 
-/// Four vectors of lanes to bytes in order: a zero point is added, and they are held between two bounds.
+/// Four vectors of lanes to bytes: a zero point is added, and they are held between two bounds. Within 128 bits lie
+/// four lanes of each vector.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn bytes(lanes: [V; 4], zero: V, min: V, max: V) -> V {
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+pub(super) fn packed(lanes: [V; 4], zero: V, min: V, max: V) -> V {
     let [a, b, c, d] = lanes;
     let low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
     let high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
-    let held = _mm512_max_epi8(_mm512_min_epi8(_mm512_packs_epi16(low, high), max), min);
+    _mm512_max_epi8(_mm512_min_epi8(_mm512_packs_epi16(low, high), max), min)
+}
+
+/// What [`packed`] makes of arranged lanes, as of others: here they are the same.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+pub(super) fn tidied(v: V) -> V {
+    v
+}
+
+/// What [`packed`] makes, vector after vector.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
+pub(super) fn ordered(v: V) -> V {
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    _mm512_permutexvar_epi32(order, held)
+    _mm512_permutexvar_epi32(order, v)
 }
 
 /// The first `N` · LANES bytes, to memory.
@@ -107,7 +123,7 @@ pub(super) fn bytes(lanes: [V; 4], zero: V, min: V, max: V) -> V {
 /// # Safety
 /// There must be room.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) unsafe fn store_bytes<const N: usize>(at: *mut i8, v: V) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -121,28 +137,28 @@ pub(super) unsafe fn store_bytes<const N: usize>(at: *mut i8, v: V) {
 
 /// One value in all lanes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn splat(value: i32) -> V {
     _mm512_set1_epi32(value)
 }
 
 /// One value in all bytes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn splat8(value: i8) -> V {
     _mm512_set1_epi8(value)
 }
 
 /// One value in all 16-bit lanes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn splat16(value: i16) -> V {
     _mm512_set1_epi16(value)
 }
 
 /// One value in all 64-bit lanes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) fn splat64(value: i64) -> V {
     _mm512_set1_epi64(value)
 }
@@ -152,7 +168,7 @@ pub(super) fn splat64(value: i64) -> V {
 /// # Safety
 /// 64 bytes must be there.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) unsafe fn load(at: *const i32) -> V {
     // SAFETY: the caller's promise; the read may be unaligned.
     unsafe { _mm512_loadu_epi32(at) }
@@ -163,7 +179,7 @@ pub(super) unsafe fn load(at: *const i32) -> V {
 /// # Safety
 /// There must be room for 64 bytes.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) unsafe fn store(at: *mut u32, v: V) {
     // SAFETY: the caller's promise; the write may be unaligned.
     unsafe { _mm512_storeu_si512(at.cast(), v) }
@@ -174,7 +190,7 @@ pub(super) unsafe fn store(at: *mut u32, v: V) {
 /// # Safety
 /// They must be there.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) unsafe fn load_values(at: *const i8) -> V {
     // SAFETY: the caller's promise; the read may be unaligned.
     unsafe { _mm512_loadu_epi8(at) }
@@ -185,7 +201,7 @@ pub(super) unsafe fn load_values(at: *const i8) -> V {
 /// # Safety
 /// They must be there.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq")]
 pub(super) unsafe fn load_bytes(at: *const i8) -> V {
     // SAFETY: the caller's promise.
     _mm512_cvtepi8_epi32(unsafe { _mm_loadu_si128(at.cast()) })
