@@ -200,12 +200,6 @@ fn uncalibrated(path: &Path, graph: &Graph, value: ValueId) -> Error {
 pub fn prepared_graph(path: &Path, onnx: &[u8], shapes: &InputShapes) -> Result<Graph> {
     let mut graph = import::onnx(onnx, shapes).map_err(|e| in_file(path, e))?;
     passes::run(&mut graph)?;
-    if graph.inputs.len() != 1 {
-        return Err(Error::new("cannot convert the model")
-            .at(path.display().to_string())
-            .cause(format!("it has {} inputs; samples can be read for one", graph.inputs.len()))
-            .remedy("export the model with one input"));
-    }
     Ok(graph)
 }
 
@@ -214,10 +208,11 @@ fn in_file(path: &Path, e: Error) -> Error {
     if e.at.is_none() { e.at(path.display().to_string()) } else { e }
 }
 
-/// What samples of a graph's input look like.
+/// What samples of a graph's inputs look like.
 pub fn spec(graph: &Graph, prepare: Prepare, labels: Option<PathBuf>, limit: Option<usize>) -> Spec {
-    let input = graph.value(graph.inputs[0]);
-    Spec { input: input.name.clone(), shape: of_one(&input.shape), prepare, labels, limit }
+    let mut inputs = graph.inputs.iter().map(|&id| (graph.value(id).name.clone(), of_one(graph.shape(id))));
+    let (input, shape) = inputs.next().unwrap_or_default();
+    Spec { input, shape, others: inputs.collect(), prepare, labels, limit }
 }
 
 /// The shape of one sample of an input: without the batch axis, where there is one.

@@ -22,7 +22,7 @@ pub use prepare::Prepare;
 use crate::error::{Error, Result};
 use arrays::Arrays;
 use images::Images;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use std::path::{Path, PathBuf};
 
 /// One input of the model.
@@ -32,6 +32,8 @@ pub struct Sample {
     pub name: String,
     /// The prepared input in the graph's layout (NHWC for images), without the batch axis.
     pub x: ArrayD<f32>,
+    /// The model's other inputs, in its order.
+    pub others: Vec<ArrayD<f32>>,
     /// The class, when known.
     pub label: Option<usize>,
 }
@@ -43,7 +45,9 @@ pub struct Spec {
     pub input: String,
     /// Shape of one sample in the graph's layout, without the batch axis: `[h, w, c]` for images.
     pub shape: Vec<usize>,
-    /// What to do with every value.
+    /// Names and shapes of the model's other inputs; only an `.npz` can hold them, by these names.
+    pub others: Vec<(String, Vec<usize>)>,
+    /// What to do with every value of the first input.
     pub prepare: Prepare,
     /// Labels in a separate `.npy`.
     pub labels: Option<PathBuf>,
@@ -55,6 +59,7 @@ pub struct Spec {
 #[derive(Debug)]
 pub struct Samples {
     source: Source,
+    others: Vec<Arrays>,
     spec: Spec,
     labels: Option<Vec<usize>>,
     /// How many the source has, and how many of them are given.
@@ -94,6 +99,16 @@ pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
         labels = Some(arrays::labels_npy(path)?);
     }
     let available = opened.len();
+    let others = match extension.as_str() {
+        _ if spec.others.is_empty() => Vec::new(),
+        "npz" => Arrays::named(source, &spec.others)?,
+        _ => return Err(several(source, spec, "an array alone is one input")),
+    };
+    if let Some((k, other)) = others.iter().enumerate().find(|(_, o)| o.len() != available) {
+        let cause =
+            format!("{} samples of \"{}\", {available} of \"{}\"", other.len(), spec.others[k].0, spec.input);
+        return Err(several(source, spec, cause));
+    }
     if let Some(labels) = labels.as_ref().filter(|l| l.len() != available) {
         return Err(Error::new("labels and samples do not go together")
             .at(spec.labels.as_deref().unwrap_or(source).display().to_string())
@@ -101,7 +116,7 @@ pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
             .remedy("give one label per sample, in the same order"));
     }
     let wanted = spec.limit.map_or(available, |l| l.min(available));
-    Ok(Samples { source: opened, spec: spec.clone(), labels, available, wanted, next: 0 })
+    Ok(Samples { source: opened, others, spec: spec.clone(), labels, available, wanted, next: 0 })
 }
 
 impl Source {
@@ -126,7 +141,11 @@ impl Samples {
         if let Some(value) = x.iter().find(|v| !v.is_finite()) {
             return Err(not_finite(&name, *value));
         }
-        Ok(Sample { name, x, label: self.labels.as_ref().map(|l| l[index]) })
+        let others = self.others.iter().map(|o| Ok(o.read(index)?.1)).collect::<Result<Vec<_>>>()?;
+        if let Some(value) = others.iter().flatten().find(|v| !v.is_finite()) {
+            return Err(not_finite(&name, *value));
+        }
+        Ok(Sample { name, x, others, label: self.labels.as_ref().map(|l| l[index]) })
     }
 }
 
@@ -149,6 +168,23 @@ impl Iterator for Samples {
 }
 
 impl ExactSizeIterator for Samples {}
+
+impl Sample {
+    /// All inputs, in the model's order.
+    pub fn inputs(&self) -> Vec<ArrayViewD<'_, f32>> {
+        std::iter::once(&self.x).chain(&self.others).map(|x| x.view()).collect()
+    }
+}
+
+/// The error for samples that are not those of several inputs.
+fn several(source: &Path, spec: &Spec, cause: impl Into<String>) -> Error {
+    let names: Vec<&str> =
+        std::iter::once(&spec.input).chain(spec.others.iter().map(|o| &o.0)).map(String::as_str).collect();
+    Error::new("cannot read the samples of several inputs")
+        .at(source.display().to_string())
+        .cause(cause)
+        .remedy(format!("give an .npz with as many samples of each input, named {}", names.join(", ")))
+}
 
 fn not_finite(name: &str, value: f32) -> Error {
     Error::new("a sample cannot be used")

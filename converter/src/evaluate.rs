@@ -4,7 +4,7 @@ use crate::convert::{float_network, of_one, prepared_graph, spec};
 use crate::data::{self, Prepare, Spec};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
-use crate::infer::{infer, input_bytes};
+use crate::infer::{infer, sample_bytes};
 use crate::model_file;
 use crate::progress::Progress;
 use crate::reference::Reference;
@@ -118,7 +118,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Accuracy> {
     let mut tally = Tally::default();
     for sample in bar.over(samples) {
         let sample = sample?;
-        let answer = reference.run_samples(&graph, &[sample.x.view()])?;
+        let answer = reference.run_samples(&graph, &sample.inputs())?;
         let scores: Vec<f32> = answer.iter().flatten().copied().collect();
         tally.add(&sample.name, sample.label, &scores)?;
     }
@@ -135,10 +135,10 @@ fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Acc
     let mut arena = vec![0; host.arena_bytes()];
     let mut session =
         Session::with_kernels(&host, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
-    let (info, mut tally) = (only_input(&model)?, Tally::default());
+    let mut tally = Tally::default();
     for sample in bar.over(samples) {
         let sample = sample?;
-        infer(&mut session, &input_bytes(info, sample.x.iter().copied()), &mut ())?;
+        infer(&mut session, &sample_bytes(&model, &sample), &mut ())?;
         let scores: Vec<f32> = session.output(0).map(|o| o.reals().collect()).unwrap_or_default();
         tally.add(&sample.name, sample.label, &scores)?;
     }
@@ -156,17 +156,20 @@ pub fn only_input(model: &Model<'_>) -> Result<TensorInfo> {
     }
 }
 
-/// What samples of a model's only input look like.
+/// What samples of a model's inputs look like.
 pub fn model_spec(model: &Model<'_>, labels: Option<PathBuf>) -> Result<Spec> {
-    let input = only_input(model)?;
     let values = |f: &dyn Fn(usize) -> f32, n: usize| (0..n).map(f).collect::<Vec<f32>>();
     let prepare = model.preparation(0).filter(|p| !p.is_empty()).map_or_else(Prepare::default, |p| Prepare {
         mean: values(&|c| p.mean(c), p.len()),
         scale: values(&|c| p.scale(c), p.len()),
     });
-    let dims: Vec<usize> = input.shape.dims().iter().map(|&d| d as usize).collect();
-    let shape = of_one(&dims);
-    Ok(Spec { input: model.name(&input).to_owned(), shape, prepare, labels, limit: None })
+    let one = |input: TensorInfo| {
+        let dims: Vec<usize> = input.shape.dims().iter().map(|&d| d as usize).collect();
+        (model.name(&input).to_owned(), of_one(&dims))
+    };
+    let mut inputs = model.inputs().map(one);
+    let (input, shape) = inputs.next().unwrap_or_default();
+    Ok(Spec { input, shape, others: inputs.collect(), prepare, labels, limit: None })
 }
 
 #[cfg(test)]

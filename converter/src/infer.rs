@@ -1,7 +1,9 @@
 //! One inference on this machine, whichever way the model takes its input.
 
+use crate::data::Sample;
 use crate::error::{Error, Result};
-use mote_runtime::{Hook, Program, Session, TensorInfo, TensorMut};
+use mote_runtime::{Hook, Model, Program, Session, TensorInfo, TensorMut};
+use ndarray::ArrayViewD;
 
 /// Real values as the bytes of a model's input.
 pub fn input_bytes(info: TensorInfo, reals: impl IntoIterator<Item = f32>) -> Vec<u8> {
@@ -10,12 +12,34 @@ pub fn input_bytes(info: TensorInfo, reals: impl IntoIterator<Item = f32>) -> Ve
     bytes
 }
 
-/// Runs the model on the bytes of its input; `hook` hears of each step.
+/// A sample as the bytes of all inputs of a model, one after the other.
+pub fn sample_bytes(model: &Model<'_>, sample: &Sample) -> Vec<u8> {
+    let reals = sample.inputs();
+    let one = |(info, x): (TensorInfo, &ArrayViewD<'_, f32>)| input_bytes(info, x.iter().copied());
+    model.inputs().zip(&reals).flat_map(one).collect()
+}
+
+/// Runs the model on the bytes of its inputs, one after the other; `hook` hears of each step.
 pub fn infer<'m, P: Program<'m>>(
     session: &mut Session<'m, '_, P>,
-    input: &[u8],
+    inputs: &[u8],
     hook: &mut impl Hook,
 ) -> Result<()> {
+    let mut count = 1;
+    let mut length = 0;
+    while let Some(input) = session.input_mut(count) {
+        length += input.info().bytes();
+        count += 1;
+    }
+    let (input, mut others) = inputs.split_at(inputs.len().saturating_sub(length));
+    for i in 1..count {
+        let Some(mut other) = session.input_mut(i) else { break };
+        let (bytes, rest) = others.split_at(other.info().bytes().min(others.len()));
+        if let Some(to) = other.bytes_mut().get_mut(..bytes.len()) {
+            to.copy_from_slice(bytes);
+        }
+        others = rest;
+    }
     let left = session.push_rows_with(input, hook).map_err(|e| Error::internal(e.to_string()))?;
     if left > 0 { Err(Error::internal(format!("the input lacks {left} rows"))) } else { Ok(()) }
 }

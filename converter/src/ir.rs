@@ -11,6 +11,7 @@ mod op;
 mod shape;
 mod tensor;
 
+pub(crate) use function::erfc;
 pub use function::{Activation, Formula, Term};
 pub use given::{Given, GivenLayer};
 pub use op::{Blend, Clamp, Op, Window};

@@ -3,9 +3,8 @@
 
 use crate::data::Sample;
 use crate::error::{Error, Result};
-use crate::evaluate::only_input;
 use crate::import::InputShapes;
-use crate::infer::{infer, input_bytes};
+use crate::infer::{infer, sample_bytes};
 use crate::ir::{Graph, ValueId};
 use crate::program::Program;
 use crate::progress::Bar;
@@ -85,12 +84,11 @@ pub fn verify(
     let model = Model::new_checked(bytes).map_err(|e| Error::internal(e.to_string()))?;
     let mut arena = vec![0; model.arena_bytes()];
     let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
-    let info = only_input(&model)?;
     let mut sums: HashMap<usize, Sums> = HashMap::new();
     for sample in bar.over(samples.iter()) {
         let mut record = Record::default();
-        infer(&mut session, &input_bytes(info, sample.x.iter().copied()), &mut record)?;
-        let floats = reference.run_samples(graph, &[sample.x.view()])?;
+        infer(&mut session, &sample_bytes(&model, sample), &mut record)?;
+        let floats = reference.run_samples(graph, &sample.inputs())?;
         for ((k, id, _), tensor) in taps.iter().zip(floats) {
             let Some(value) = graph.value(*id).from_reference(tensor.view()) else { continue };
             let sums = sums.entry(*k).or_default();
@@ -136,14 +134,9 @@ fn outputs(bytes: &[u8]) -> Result<Vec<u8>> {
         [&mut |_| 0x80, &mut |_| 0x7f, &mut noise, &mut |i| (i / 3) as u8];
     let mut all = Vec::new();
     for kind in kinds {
-        let mut inputs = model.inputs().map(|x| (0..x.bytes()).map(&mut *kind).collect());
-        let first: Vec<u8> = inputs.next().unwrap_or_default();
-        for (i, bytes) in (1..).zip(inputs) {
-            if let Some(mut input) = session.input_mut(i) {
-                input.bytes_mut().copy_from_slice(&bytes);
-            }
-        }
-        infer(&mut session, &first, &mut ())?;
+        let length: usize = model.inputs().map(|x| x.bytes()).sum();
+        let bytes: Vec<u8> = (0..length).map(&mut *kind).collect();
+        infer(&mut session, &bytes, &mut ())?;
         session.outputs().for_each(|o| all.extend_from_slice(o.bytes()));
     }
     Ok(all)

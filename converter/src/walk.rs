@@ -40,6 +40,12 @@ impl Walk {
         self
     }
 
+    /// A new dimension in front of `axis`, along which everything repeats.
+    pub(crate) fn repeat(mut self, axis: usize, count: usize) -> Self {
+        self.dims.insert(axis, (count, 0));
+        self
+    }
+
     /// The dimensions in another order.
     pub(crate) fn turn(mut self, order: &[usize]) -> Self {
         self.dims = order.iter().map(|&d| self.dims[d]).collect();
@@ -102,6 +108,8 @@ mod tests {
             all.clone().slice(3, 1, 1, 2).slice(0, 1, 1, 1),
             all.clone().split(1, &[2, 3]).turn(&[2, 0, 3, 4, 1]),
             all.clone().turn(&[2, 0, 1, 3]),
+            all.clone().repeat(1, 3).repeat(0, 2),
+            all.clone().slice(2, 0, 1, 1).repeat(2, 5),
             Walk::over(&[]),
         ];
         for way in ways {

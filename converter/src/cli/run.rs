@@ -6,7 +6,7 @@ use crate::board::{BOARDS, Board, LayerRun};
 use crate::data;
 use crate::error::{Error, Result};
 use crate::evaluate::{model_spec, only_input};
-use crate::infer::{infer, input_bytes};
+use crate::infer::{infer, sample_bytes};
 use crate::model_file;
 use clap::Args;
 use mote_runtime::{DType, Hook, Model, Quant, Session, Step, Tensor, TensorInfo, macs, micro_kernel};
@@ -90,14 +90,13 @@ pub(super) fn main(args: &Run) -> Result<()> {
     print(&model, &outcome)
 }
 
-/// The bytes of the model's input, sample by sample; at least one.
+/// The bytes of the model's inputs, sample by sample; at least one.
 fn inputs(args: &Run, model: &Model<'_>) -> Result<Vec<Vec<u8>>> {
-    let info = only_input(model)?;
     if args.raw {
-        return raw(&args.input, &info);
+        return raw(&args.input, &only_input(model)?);
     }
     let samples = data::open(&args.input, &model_spec(model, None)?)?;
-    let samples = samples.map(|sample| Ok(input_bytes(info, sample?.x.iter().copied())));
+    let samples = samples.map(|sample| Ok(sample_bytes(model, &sample?)));
     let samples = samples.collect::<Result<Vec<_>>>()?;
     if samples.is_empty() {
         return Err(data_error(&args.input, "it holds no sample", "give one sample"));
@@ -176,6 +175,7 @@ fn here(model: &Model<'_>, isa: Option<&str>, inputs: &[Vec<u8>]) -> Result<Told
 }
 
 fn on_board(model: &Model<'_>, board: &Board, inputs: &[Vec<u8>]) -> Result<Told> {
+    only_input(model)?;
     let run = board.run(model, inputs)?;
     let split = |mut rest: &[u8]| {
         let mut next = |info: TensorInfo| {

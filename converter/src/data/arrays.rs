@@ -88,6 +88,17 @@ impl Arrays {
         Ok((samples, labels))
     }
 
+    /// Opens the arrays of an `.npz` that have these names and hold samples of these shapes.
+    pub(crate) fn named(path: &Path, wanted: &[(String, Vec<usize>)]) -> Result<Vec<Self>> {
+        let file = File::open(path).map_err(|e| unreadable(path, e.to_string()))?;
+        let mut npz = ZipArchive::new(file).map_err(|e| unreadable(path, e.to_string()))?;
+        let mut one = |(name, shape): &(String, Vec<usize>)| {
+            let numbers = entry(&mut npz, name).and_then(|bytes| array(&bytes));
+            Self::of(numbers.map_err(|cause| unreadable(path, cause))?, path, shape)
+        };
+        wanted.iter().map(&mut one).collect()
+    }
+
     fn of(numbers: Numbers, path: &Path, shape: &[usize]) -> Result<Self> {
         let found: Vec<usize> = each!(&numbers, t => t.shape().to_vec());
         let many = found.split_first().and_then(|(_, one)| order(one, shape)).map(|o| (true, o));

@@ -178,22 +178,26 @@ fn softplus(x: f32) -> f32 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// The error function: its series near zero, the continued fraction of its complement beyond. Source: Abramowitz and Stegun,
-/// 7.1.5 and 7.1.14.
 fn erf(x: f32) -> f32 {
-    let z = f64::from(x.abs());
-    let magnitude = if z < 2.0 {
+    (1.0 - erfc(x.into())) as f32
+}
+
+/// The complement of the error function: one less its series near zero, the continued fraction beyond. Source: Abramowitz and
+/// Stegun, 7.1.5 and 7.1.14.
+pub(crate) fn erfc(x: f64) -> f64 {
+    let z = x.abs();
+    let tail = if z < 2.0 {
         let (mut term, mut sum) = (z, z);
         for n in 1..40 {
             term *= -z * z / f64::from(n);
             sum += term / f64::from(2 * n + 1);
         }
-        std::f64::consts::FRAC_2_SQRT_PI * sum
+        1.0 - std::f64::consts::FRAC_2_SQRT_PI * sum
     } else {
         let fraction = (1..40).rev().fold(z, |below, n| z + f64::from(n) / 2.0 / below);
-        1.0 - (-z * z).exp() / fraction / std::f64::consts::PI.sqrt()
+        (-z * z).exp() / fraction / std::f64::consts::PI.sqrt()
     };
-    (magnitude as f32).copysign(x)
+    if x < 0.0 { 2.0 - tail } else { tail }
 }
 
 /// One step of a formula. Numbers name earlier values: 0 is the argument, `i` the result of step `i − 1`.

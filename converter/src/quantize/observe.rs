@@ -49,7 +49,7 @@ pub fn observe(
     let reference = Reference::new(bytes, shapes, &names)?;
     let mut seen = Observations::default();
     for sample in bar.over(samples) {
-        let tensors = reference.run_samples(graph, &[sample?.x.view()])?;
+        let tensors = reference.run_samples(graph, &sample?.inputs())?;
         for (&(id, _), tensor) in taps.iter().zip(tensors) {
             let value = graph.value(id).from_reference(tensor.view());
             let value = value.ok_or_else(|| {

@@ -43,6 +43,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     ASSIGN_VARIABLE state::assign, "none", "a variable of one shape and scale";
     AVERAGE_POOL_2D window::average_pool, "mean half away from zero", "";
     BATCH_TO_SPACE_ND slices::batch_to_space, "none", "constant blocks and crops; a dilation where it means one";
+    BROADCAST_TO slices::broadcast_to, "none", "";
     CALL_ONCE state::nothing, "none", "assigns constants to variables";
     CAST elementwise::cast, "none", "between int8, int32 and float";
     CONCATENATION layout::concat, "none", "tensors at the output's scale";
@@ -56,6 +57,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     EXPAND_DIMS layout::reshape, "none", "";
     FULLY_CONNECTED dense::fully_connected, "half away from zero", "constant int8 weights";
     GATHER slices::gather, "none", "constant indices, no batch dimensions";
+    GELU table::gelu, "float table", "";
     HARD_SWISH table::hard_swish, "16-bit fixed point", "";
     L2_NORMALIZATION reduce::l2_normalization, "fixed-point steps of LiteRT", "rows of at most 33,025";
     LEAKY_RELU table::leaky_relu, "double", "a slope of at least 0";
@@ -81,6 +83,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     RESHAPE layout::reshape, "none", "the output's shape as stored";
     RESIZE_BILINEAR resize::bilinear, "half away from zero", "constant size";
     RESIZE_NEAREST_NEIGHBOR resize::nearest, "none", "constant size";
+    REVERSE_V2 slices::reverse, "none", "constant axes";
     RSQRT table::rsqrt, "fixed-point steps of LiteRT", "values below zero, where LiteRT stops, give the largest output";
     SLICE slices::slice, "none", "constant begin and size";
     SOFTMAX reduce::softmax, "gemmlowp's fixed point", "int8 to int8";
@@ -94,6 +97,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     SUM reduce::sum, "double", "constant axes";
     SVDF recurrent::svdf, "double", "int8, with a state of int16";
     TANH table::tanh, "float table", "";
+    TILE slices::tile, "none", "constant counts";
     TOPK_V2 reduce::top_k, "none", "constant count; indices int32";
     TRANSPOSE layout::transpose, "none", "constant order";
     TRANSPOSE_CONV transpose_conv::transpose_conv, "double", "constant int8 weights";
@@ -107,9 +111,12 @@ static NOT_INT8: &[BuiltinOperator] = &[
     BuiltinOperator::CEIL,
     BuiltinOperator::COS,
     BuiltinOperator::FLOOR,
+    BuiltinOperator::NEG,
     BuiltinOperator::POW,
     BuiltinOperator::ROUND,
+    BuiltinOperator::SIGN,
     BuiltinOperator::SIN,
+    BuiltinOperator::SQRT,
     BuiltinOperator::SQUARE,
 ];
 

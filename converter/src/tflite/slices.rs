@@ -194,6 +194,47 @@ fn parts<'a>(l: &mut Lowering<'a>, node: &Node<'a>, i: usize, axis: usize, sizes
     Ok(())
 }
 
+/// The whole, several times along each axis.
+pub(super) fn tile<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, counts) = (source(l, node, 0)?, l.integers(node, 1)?);
+    let counts: Option<Vec<usize>> = counts.iter().map(|&c| u16::try_from(c).ok().map(usize::from)).collect();
+    let counts = counts.filter(|c| c.len() == x.dims.len() && !c.contains(&0));
+    let counts = counts.ok_or_else(|| l.refuse(node, format!("it repeats {:?}", x.dims)))?;
+    let y: Option<Vec<usize>> = x.dims.iter().zip(&counts).map(|(&d, &c)| d.checked_mul(c)).collect();
+    expect(l, node, 0, &y.unwrap_or_default())?;
+    let way = counts.iter().enumerate().rev().fold(Walk::over(&x.dims), |way, (d, &c)| way.repeat(d, c));
+    take(l, node, (0, 0), &way)
+}
+
+/// Dimensions of one element as long as the output's.
+pub(super) fn broadcast_to<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let (x, y) = (source(l, node, 0)?, &l.output(node)?.dims);
+    let missing = y.len().checked_sub(x.dims.len());
+    let missing = missing.ok_or_else(|| l.refuse(node, format!("{:?} does not become {y:?}", x.dims)))?;
+    let wide = [vec![1; missing], x.dims.clone()].concat();
+    if !wide.iter().zip(y).all(|(&from, &to)| to > 0 && (from == to || from == 1)) {
+        return Err(l.refuse(node, format!("{:?} does not become {y:?}", x.dims)));
+    }
+    let longer = wide.iter().zip(y).enumerate().rev().filter(|(_, (from, to))| from != to);
+    let way = longer.fold(Walk::over(&wide), |way, (d, (_, &to))| way.repeat(d, to));
+    take(l, node, (0, 0), &way)
+}
+
+/// The other way round along some axes.
+pub(super) fn reverse<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let x = source(l, node, 0)?;
+    let (mut way, mut turned) = (Walk::over(&x.dims), vec![false; x.dims.len()]);
+    for value in l.integers(node, 1)? {
+        let d = axis(l, node, value, x.dims.len())?;
+        if std::mem::replace(&mut turned[d], true) {
+            return Err(l.refuse(node, format!("it names dimension {d} twice")));
+        }
+        way = way.slice(d, x.dims[d] - 1, -1, x.dims[d]);
+    }
+    expect(l, node, 0, &x.dims)?;
+    take(l, node, (0, 0), &way)
+}
+
 /// Each slice along an axis, without the axis.
 pub(super) fn unpack<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_unpack_options())?;

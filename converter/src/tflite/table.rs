@@ -3,6 +3,7 @@
 use super::file::Node;
 use super::lower::Lowering;
 use crate::error::Result;
+use crate::ir::erfc;
 use crate::quantize::weights::i8s;
 use mote_format::{Lut, Op as Kernel, Quant, Requantize, Rounding};
 use mote_kernels::inverse_sqrt::inverse_sqrt;
@@ -133,6 +134,16 @@ pub(super) fn exp<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
 
 pub(super) fn elu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     floats(l, node, |x| if x < 0.0 { x.exp_m1() } else { x })
+}
+
+/// x·Φ(x), by the complement of the error function, or its approximation by tanh.
+pub(super) fn gelu<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    if node.options.builtin_options_as_gelu_options().is_some_and(|o| o.approximate()) {
+        let scale = (std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2) as f32;
+        return floats(l, node, |x| 0.5 * x * (1.0 + (scale * (x + 0.044_715 * x * x * x)).tanh()));
+    }
+    let complement = |x: f32| erfc(f64::from(x)) as f32;
+    floats(l, node, |x| 0.5 * x * complement(x * -std::f32::consts::FRAC_1_SQRT_2))
 }
 
 /// The logarithm of what is not above zero is the smallest output.

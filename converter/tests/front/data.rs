@@ -8,7 +8,14 @@ use std::fs::File;
 use std::path::Path;
 
 fn spec(shape: &[usize]) -> Spec {
-    Spec { input: "x".into(), shape: shape.to_vec(), prepare: Prepare::default(), labels: None, limit: None }
+    Spec {
+        input: "x".into(),
+        shape: shape.to_vec(),
+        others: Vec::new(),
+        prepare: Prepare::default(),
+        labels: None,
+        limit: None,
+    }
 }
 
 fn all(source: &Path, spec: &Spec) -> Vec<Sample> {

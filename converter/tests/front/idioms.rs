@@ -1,7 +1,10 @@
 //! Blocks of networks as exporters write them, all the way to int8: each step is close to what tract computes in float.
 
-use crate::builder::{Model, int, ints, text};
-use crate::quantized::close;
+use crate::builder::{Model, Random, int, ints, text};
+use crate::quantized::{calibrated, close};
+use mote_converter::quantize::Activations;
+use ndarray_npy::NpzWriter;
+use std::fs::File;
 
 /// A convolution of `from` to `to` channels.
 fn conv(m: &mut Model, x: &str, y: &str, channels: [i64; 2], kernel: i64) {
@@ -130,4 +133,49 @@ fn borders_that_mirror() {
     m.input("x", &[1, 2, 6, 7]).integers("pads", &[0, 0, 2, 2, 0, 0, 2, 2]).weights("w", &[4, 2, 5, 5]);
     m.node("Pad", &["x", "pads"], "p", &[text("mode", "reflect")]).node("Conv", &["p", "w"], "y", &[]);
     close(m.output("y"), &[1, 2, 6, 7], 25.0);
+}
+
+/// YOLO's boxes: sums and products of five dimensions.
+#[test]
+fn boxes_of_five_dimensions() {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 4, 5, 6]).integers("apart", &[1, 3, 4, 5, 6]).integers("sizes", &[2, 2]);
+    conv(&mut m, "x", "a", [4, 12], 1);
+    m.node("Reshape", &["a", "apart"], "b", &[]);
+    m.node("Transpose", &["b"], "c", &[ints("perm", &[0, 1, 3, 4, 2])]).node("Sigmoid", &["c"], "d", &[]);
+    m.nodes("Split", &["d", "sizes"], &["e", "f"], &[int("axis", 4)]);
+    m.weights("grid", &[1, 1, 5, 6, 2]).weights("anchors", &[1, 3, 1, 1, 2]);
+    m.node("Add", &["e", "grid"], "g", &[]).node("Mul", &["f", "anchors"], "h", &[]);
+    m.node("Mul", &["f", "e"], "i", &[]).node("Concat", &["g", "h", "i"], "y", &[int("axis", 4)]);
+    close(m.output("y"), &[1, 4, 5, 6], 25.0);
+}
+
+/// Samples of several inputs are found by their names; what is missing, or another number of them, is told.
+#[test]
+fn several_inputs() {
+    let mut m = Model::new(13);
+    m.input("image", &[1, 2, 6, 5]).input("meta", &[1, 4]).weights("w", &[4, 3]);
+    conv(&mut m, "image", "a", [2, 3], 3);
+    m.node("GlobalAveragePool", &["a"], "p", &[]).node("Flatten", &["p"], "f", &[]);
+    m.node("MatMul", &["meta", "w"], "g", &[]).node("Add", &["f", "g"], "y", &[]).output("y");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("calib.npz");
+    let mut random = Random::new(3);
+    let mut file = |names: [(&str, &[usize]); 2]| {
+        let mut npz = NpzWriter::new(File::create(&path).expect("room"));
+        for (name, shape) in names {
+            npz.add_array(name, &random.tensor(shape)).expect("room");
+        }
+        npz.finish().expect("room");
+        calibrated(&m, &path, Activations::Int8)
+    };
+    let converted = file([("meta", &[12, 4]), ("image", &[12, 2, 6, 5])]).unwrap_or_else(|e| panic!("{e}"));
+    assert!(converted.errors.iter().all(|e| e.sqnr_db > 25.0), "{:?}", converted.errors);
+    for (names, words) in [
+        ([("other", &[12, 4][..]), ("image", &[12, 2, 6, 5][..])], "\"meta\""),
+        ([("meta", &[11, 4]), ("image", &[12, 2, 6, 5])], "11 samples"),
+    ] {
+        let e = file(names).expect_err("a refusal");
+        assert!(e.to_string().contains(words), "{e}");
+    }
 }

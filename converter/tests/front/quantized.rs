@@ -10,6 +10,7 @@ use mote_converter::quantize::{Activations, Calibration};
 use mote_runtime::{Kernels, Session};
 use ndarray_npy::WriteNpyExt;
 use std::fs::File;
+use std::path::Path;
 
 fn to_int8(m: &Model, shape: &[usize]) -> mote_converter::error::Result<Converted> {
     quantized(m, shape, Activations::Int8)
@@ -22,14 +23,25 @@ pub(crate) fn quantized(
     activations: Activations,
 ) -> mote_converter::error::Result<Converted> {
     let folder = tempfile::tempdir().expect("a folder");
-    let (network, calib) = (folder.path().join("net.onnx"), folder.path().join("x.npy"));
-    std::fs::write(&network, m.bytes()).expect("room");
+    let calib = folder.path().join("x.npy");
     let dims: Vec<usize> = std::iter::once(16).chain(shape[1..].iter().copied()).collect();
     let samples = Random::new(11).tensor(&dims).mapv(|x| 3.0 * x);
     samples.write_npy(File::create(&calib).expect("room")).expect("room");
+    calibrated(m, &calib, activations)
+}
+
+/// Converts with the samples in a file.
+pub(crate) fn calibrated(
+    m: &Model,
+    calib: &Path,
+    activations: Activations,
+) -> mote_converter::error::Result<Converted> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let network = folder.path().join("net.onnx");
+    std::fs::write(&network, m.bytes()).expect("room");
     let options = Options {
         shapes: InputShapes::default(),
-        calib: Some(calib),
+        calib: Some(calib.to_owned()),
         prepare: Prepare::default(),
         calibration: Calibration::MinMax,
         activations,

@@ -41,6 +41,7 @@ pub(crate) fn cases() -> Vec<Case> {
         all.push(Case { slack: 1, ..swish });
         all.push(real("LOGISTIC", B::LOGISTIC, x, (1.0 / 256.0, -128), |v| 1.0 / (1.0 + (-v).exp())));
         all.push(real("TANH", B::TANH, x, (1.0 / 128.0, 0), f32::tanh));
+        all.push(gelu(x, y));
         all.push(real("EXP", B::EXP, x, (0.1, -128), f32::exp));
         all.push(real("ELU", B::ELU, x, y, |v| if v < 0.0 { v.exp_m1() } else { v }));
         let least = (-128 - y.1) as f32 * y.0;
@@ -297,4 +298,15 @@ fn dequantized() -> Case {
     let float = |&x: &i8| ((i64::from(x) - SCALES[1].1) as f32 * SCALES[1].0).to_le_bytes();
     let oracle = move |x: &[i8]| x.iter().flat_map(float).collect();
     Case::new("DEQUANTIZE", &m, oracle)
+}
+
+/// The approximation; the error function is LiteRT's business, beside which it is compared.
+fn gelu(x: Q, y: Q) -> Case {
+    let options = options!(GeluOptions, GeluOptionsArgs { approximate: true });
+    let f = |v: f32| 0.5 * v * (1.0 + (0.797_884_6 * (v + 0.044_715 * v * v * v)).tanh());
+    let quantized = move |i: i8| {
+        let v = x.0 * (i64::from(i) - x.1) as f32;
+        (f(v) / y.0).round() as i64 + y.1
+    };
+    Case { slack: 1, ..unary("GELU", B::GELU, Some(options), x, y, quantized) }
 }

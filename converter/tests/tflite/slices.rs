@@ -9,6 +9,9 @@ const SCALE: Q = (0.05, -9);
 pub(crate) fn cases() -> Vec<Case> {
     let mut all = vec![
         sliced(),
+        turned_around(),
+        tiled(),
+        spread(),
         split(2),
         split(0),
         split_v(),
@@ -118,6 +121,34 @@ fn sliced() -> Case {
     m.op(B::SLICE, &[x, begin, size], y, Some(options!(SliceOptions, SliceOptionsArgs {}))).output(y);
     let at = indices(&[2, 3, 1]).iter().map(|i| place(&[3, 4, 2], &[i[0] + 1, i[1], i[2] + 1])).collect();
     Case::new("SLICE", &m, picked(at))
+}
+
+fn turned_around() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[3, 4, 2], SCALE), m.value(&[3, 4, 2], SCALE));
+    let axes = m.ints(&[2], &[2, 0]);
+    let options = options!(ReverseV2Options, ReverseV2OptionsArgs {});
+    m.op(B::REVERSE_V2, &[x, axes], y, Some(options)).output(y);
+    let at = |i: &Vec<usize>| place(&[3, 4, 2], &[2 - i[0], i[1], 1 - i[2]]);
+    Case::new("REVERSE_V2", &m, picked(indices(&[3, 4, 2]).iter().map(at).collect()))
+}
+
+fn tiled() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[3, 4, 2], SCALE), m.value(&[6, 4, 6], SCALE));
+    let counts = m.ints(&[3], &[2, 1, 3]);
+    m.op(B::TILE, &[x, counts], y, Some(options!(TileOptions, TileOptionsArgs {}))).output(y);
+    let at = |i: &Vec<usize>| place(&[3, 4, 2], &[i[0] % 3, i[1], i[2] % 2]);
+    Case::new("TILE", &m, picked(indices(&[6, 4, 6]).iter().map(at).collect()))
+}
+
+fn spread() -> Case {
+    let mut m = Model::default();
+    let (x, y) = (m.input(&[4, 1], SCALE), m.value(&[2, 4, 3], SCALE));
+    let shape = m.ints(&[3], &[2, 4, 3]);
+    let options = options!(BroadcastToOptions, BroadcastToOptionsArgs {});
+    m.op(B::BROADCAST_TO, &[x, shape], y, Some(options)).output(y);
+    Case::new("BROADCAST_TO", &m, picked(indices(&[2, 4, 3]).iter().map(|i| i[1]).collect()))
 }
 
 /// Outputs one after the other: parts of these lengths along an axis of `[4, 3, 6]`, all of which the model returns.

@@ -15,6 +15,30 @@ use mote_kernels::quant::{dequantize, quantize, scale_of};
 /// Bits by which the inputs of a sum are widened before they are brought to one scale.
 const LEFT: u8 = 20;
 
+/// Dimensions that kernels with two operands have at most.
+const MOST_BROADCAST: usize = 4;
+
+/// Shapes of one rank, where neighbours along which the same operands repeat have become one dimension.
+fn joined(all: &[Vec<usize>; 3]) -> Option<[Vec<usize>; 3]> {
+    let [a, b, y] = all;
+    let mut joined: [Vec<usize>; 3] = Default::default();
+    let mut last = None;
+    for d in (0..y.len()).filter(|&d| y[d] > 1) {
+        let repeats = [a[d] == 1, b[d] == 1];
+        for (to, from) in joined.iter_mut().zip(all) {
+            match to.last_mut() {
+                Some(length) if last == Some(repeats) => *length = length.checked_mul(from[d])?,
+                _ => to.push(from[d]),
+            }
+        }
+        last = Some(repeats);
+    }
+    if joined[2].is_empty() {
+        joined = [vec![1], vec![1], vec![1]];
+    }
+    Some(joined)
+}
+
 impl Lowering<'_> {
     /// `a + sign · b`. Both inputs go to eight times the larger scale: their sum cannot
     /// overflow, and their multipliers are so small that one high multiply and one shift apply them.
@@ -33,7 +57,7 @@ impl Lowering<'_> {
             min,
             max,
         };
-        self.push(node, Kernel::Add(op), &[a, b])
+        self.push_binary(node, Kernel::Add(op), &[a, b])
     }
 
     pub(super) fn mul(&mut self, node: &Node) -> Result<()> {
@@ -43,17 +67,17 @@ impl Lowering<'_> {
         let (min, max) = self.bounds(node)?;
         let round = self.round();
         let scale = multiplier(round, f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
-        self.push(node, Kernel::Mul(Mul { scale, round, min, max }), &[a, b])
+        self.push_binary(node, Kernel::Mul(Mul { scale, round, min, max }), &[a, b])
     }
 
     pub(super) fn prelu(&mut self, node: &Node) -> Result<()> {
-        let (x, from) = self.operand(node, 0)?;
+        let (x, from) = self.broadcast(node, 0, 1.0)?;
         let (slopes, unit) = self.broadcast(node, 1, 1.0)?;
         let y = self.params.of(self.graph, node.output)?;
         let (round, real) = (self.round(), f64::from(from.scale) / f64::from(y.scale));
         let positive = multiplier(round, real);
         let negative = multiplier(round, real * f64::from(unit.scale));
-        self.push(node, Kernel::Prelu(Prelu { positive, negative, round }), &[x, slopes])
+        self.push_binary(node, Kernel::Prelu(Prelu { positive, negative, round }), &[x, slopes])
     }
 
     /// Input `i` times `sign`, with as many dimensions as the output. A constant is quantized here, over its own range.
@@ -73,7 +97,7 @@ impl Lowering<'_> {
         if sign < 0.0 {
             return Ok(self.push_negation(node, place, wide, quant));
         }
-        if dims.len() == value.shape.len() {
+        if dims == value.shape {
             return Ok((place, quant));
         }
         Ok((self.push_between(node, Kernel::Reshape(Reshape {}), place, wide, quant), quant))
@@ -119,15 +143,14 @@ impl Lowering<'_> {
             let cause = format!("its quotients reach {} times its divisors", f64::from(y.scale).recip());
             return Err(self.refuse(node, cause, "keep the divisor away from zero in the model"));
         }
-        self.push(node, Kernel::Div(Div { scale, min, max }), &[a, b])
+        self.push_binary(node, Kernel::Div(Div { scale, min, max }), &[a, b])
     }
 
     /// The larger or smaller of each two values, at the scale of the result, which holds it.
     pub(super) fn larger(&mut self, node: &Node, op: Kernel) -> Result<()> {
         let y = self.params.of(self.graph, node.output)?;
-        let operands = [0, 1].map(|i| self.broadcast_at(node, i, y));
-        let [a, b] = operands;
-        self.push(node, op, &[a?, b?])
+        let [a, b] = [0, 1].map(|i| self.broadcast_at(node, i, y));
+        self.push_binary(node, op, &[a?, b?])
     }
 
     /// Input `i` with as many dimensions as the output, at a scale.
@@ -139,24 +162,44 @@ impl Lowering<'_> {
             return Ok(self.program.constant(&value.name, &dims, y, &values));
         }
         let x = self.at_scale(node, i, y)?;
-        if dims.len() == value.shape.len() {
+        if dims == value.shape {
             return Ok(x);
         }
         let wide = shape(&value.name, &dims)?;
         Ok(self.push_between(node, Kernel::Reshape(Reshape {}), x, wide, y))
     }
 
-    /// The shape of input `i` with as many dimensions as the output has.
+    /// The shape of input `i` with as many dimensions as the output has; of more than four, neighbours are joined.
     pub(super) fn wide(&self, node: &Node, i: usize) -> Result<Vec<usize>> {
-        let (value, rank) = (self.graph.value(node.inputs[i]), self.graph.shape(node.output).len());
-        if rank > 4 {
-            return Err(self.refuse(
-                node,
-                "it has more than four dimensions",
-                "reshape the operands in the model",
-            ));
+        Ok(self.shapes(node)?[i].clone())
+    }
+
+    /// The shapes of both operands and of the result of a node, of one rank of at most four.
+    fn shapes(&self, node: &Node) -> Result<[Vec<usize>; 3]> {
+        let rank = self.graph.shape(node.output).len();
+        let all = [node.inputs[0], node.inputs[1], node.output].map(|id| {
+            let shape = self.graph.shape(id);
+            [vec![1; rank.saturating_sub(shape.len())], shape.to_vec()].concat()
+        });
+        if rank <= MOST_BROADCAST {
+            return Ok(all);
         }
-        Ok([vec![1; rank.saturating_sub(value.shape.len())], value.shape.clone()].concat())
+        joined(&all).filter(|[_, _, y]| y.len() <= MOST_BROADCAST).ok_or_else(|| {
+            let cause = "its operands repeat along more than four dimensions";
+            self.refuse(node, cause, "reshape the operands in the model")
+        })
+    }
+
+    /// Appends the step of a node with two operands.
+    pub(super) fn push_binary(&mut self, node: &Node, op: Kernel, inputs: &[Operand]) -> Result<()> {
+        let value = self.graph.value(node.output);
+        let [_, _, dims] = self.shapes(node)?;
+        if dims == value.shape {
+            return self.push(node, op, inputs);
+        }
+        let y = self.params.of(self.graph, node.output)?;
+        let x = self.push_joined(node, op, inputs, shape(&value.name, &dims)?, y);
+        self.push(node, Kernel::Reshape(Reshape {}), &[x])
     }
 
     /// Differences below −31 at the kernel's scale have exponentials that vanish; source: TFLite, `CalculateInputRadius`.
@@ -232,5 +275,20 @@ impl Lowering<'_> {
         let perm = self.order(node, order)?;
         let turned = shape(&value.name, &dims)?;
         Ok(self.push_between(node, Kernel::Transpose(Transpose { perm }), x, turned, quant))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn neighbours_that_repeat_alike_are_one() {
+        let y = vec![1, 3, 8, 8, 2];
+        let all = [y.clone(), vec![1, 3, 1, 1, 2], y.clone()];
+        assert_eq!(joined(&all), Some([vec![3, 64, 2], vec![3, 1, 2], vec![3, 64, 2]]));
+        let all = [y.clone(), vec![1; 5], y.clone()];
+        assert_eq!(joined(&all), Some([vec![384], vec![1], vec![384]]));
+        assert_eq!(joined(&[vec![1; 5], vec![1; 5], vec![1; 5]]), Some([vec![1], vec![1], vec![1]]));
     }
 }

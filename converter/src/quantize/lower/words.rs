@@ -159,7 +159,7 @@ impl Lowering<'_> {
         let [a_scale, b_scale] = [qa, qb].map(|q| scale_of(f64::from(q.scale) / common));
         let y = scale_of(common / (f64::from(1 << 15) * f64::from(y.scale)));
         let op = Add16 { a: a_scale, b: b_scale, y, subtract, min, max };
-        self.push(node, Kernel::Add16(op), &[a, b])
+        self.push_binary(node, Kernel::Add16(op), &[a, b])
     }
 
     fn mul16(&mut self, node: &Node) -> Result<()> {
@@ -167,7 +167,7 @@ impl Lowering<'_> {
         let y = self.params.of(self.graph, node.output)?;
         let (min, max) = self.bounds16(node)?;
         let scale = scale_of(f64::from(qa.scale) * f64::from(qb.scale) / f64::from(y.scale));
-        self.push(node, Kernel::Mul16(Mul16 { scale, min, max }), &[a, b])
+        self.push_binary(node, Kernel::Mul16(Mul16 { scale, min, max }), &[a, b])
     }
 
     /// Input `i` with as many dimensions as the output. A constant is quantized here, over its own range.
@@ -184,7 +184,7 @@ impl Lowering<'_> {
             return Ok((Operand::Constant(constant), quant));
         }
         let (place, quant) = self.operand(node, i)?;
-        if dims.len() == value.shape.len() {
+        if dims == value.shape {
             return Ok((place, quant));
         }
         Ok((self.push_between(node, Kernel::Reshape(Reshape {}), place, wide, quant), quant))
