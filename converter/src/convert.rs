@@ -54,8 +54,6 @@ pub struct Converted {
     pub bytes: AlignedBytes,
     /// The error of each step against the float model.
     pub errors: Vec<StepError>,
-    /// The most bytes of RAM that are needed at one time; no plan is smaller.
-    pub lower_bound: usize,
 }
 
 /// Converts an ONNX or a TFLite file.
@@ -106,10 +104,9 @@ fn stored_bytes(program: &Program) -> Option<Prepare> {
     Some(Prepare { mean: vec![input.quant.zero as f32], scale: vec![input.quant.scale] })
 }
 
-/// Gives the program's buffers places and writes it; the bytes, and what no plan is below.
-fn assemble(program: &Program, metadata: &Metadata, request: &Request) -> Result<(AlignedBytes, usize)> {
-    let plan = plan(program, request)?;
-    Ok((encode(program, &plan, metadata)?, plan.lower_bound))
+/// Gives the program's buffers places and writes it.
+fn assemble(program: &Program, metadata: &Metadata, request: &Request) -> Result<AlignedBytes> {
+    encode(program, &plan(program, request)?, metadata)
 }
 
 /// Writes the program without what its outputs do not depend on. The second value is the model with all of it, where
@@ -120,12 +117,13 @@ fn finish(
     request: &Request,
 ) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
-    let converted = |(bytes, lower_bound)| Converted { bytes, errors: Vec::new(), lower_bound };
+    let converted = |bytes| Converted { bytes, errors: Vec::new() };
     if removed.is_empty() {
         return Ok((converted(assemble(program, &metadata, request)?), None));
     }
     // What is left may fit where the whole does not.
-    let (whole, _) = assemble(program, &metadata, &Request { ram: None, ..*request })?;
+    let anywhere = Request { rows: request.rows, ..Request::default() };
+    let whole = assemble(program, &metadata, &anywhere)?;
     metadata.original = Some(original(&whole)?);
     metadata.removed.extend(removed);
     let converted = converted(assemble(&small, &metadata, request)?);

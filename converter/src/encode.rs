@@ -6,7 +6,8 @@ use crate::ir::Removed;
 use crate::plan::{Lockstep, Plan};
 use crate::program::{Operand, Program};
 use mote_format::{
-    AlignedBytes, GroupSpec, MAX_STEPS, MAX_TENSORS, Original, StateSpec, StepSpec, TensorSpec,
+    AlignedBytes, Bound, GroupSpec, MAX_STEPS, MAX_TENSORS, Original, RegionSpec, StateSpec, StepSpec,
+    TensorSpec,
 };
 use mote_runtime::Model;
 
@@ -42,6 +43,14 @@ pub fn encode(program: &Program, plan: &Plan, metadata: &Metadata) -> Result<Ali
     let mut writer = program.writer.clone();
     writer.name = metadata.name.clone();
     writer.arena = plan.arena as u32;
+    writer.bound = Some(Bound { arena_bytes: plan.lower_bound as u32, cost: plan.cost_bound });
+    let regions = plan.regions.iter().map(|r| RegionSpec {
+        name: r.name.clone(),
+        moved: r.moved,
+        cost: r.cost,
+        end: r.end as u32,
+    });
+    writer.regions = regions.collect();
     let tensors = program.tensors.iter().zip(&plan.tensors);
     writer.tensors = tensors
         .map(|(t, &offset)| TensorSpec {

@@ -4,7 +4,10 @@
 
 mod lockstep;
 mod place;
+mod regions;
 mod segments;
+mod split;
+mod traffic;
 
 use crate::error::{Error, Result};
 use crate::program::{Operand, Program};
@@ -14,14 +17,18 @@ use place::{Buffer, Layout, Pair, Places};
 use segments::Segments;
 
 pub use lockstep::Lockstep;
+pub use regions::{Region, Used};
 
 /// What is asked of a plan.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// Bytes that the arena may have: the fastest plan that fits is chosen. Without it, the smallest is.
     pub ram: Option<usize>,
     /// Whether the input is fed row by row.
     pub rows: bool,
+    /// Pieces that the RAM consists of, when it is not one: the plan of the cheapest traffic is chosen, and
+    /// [`Self::ram`] says nothing.
+    pub regions: Vec<Region>,
 }
 
 /// Places for everything that a program needs in RAM.
@@ -35,8 +42,12 @@ pub struct Plan {
     pub groups: Vec<Lockstep>,
     /// Bytes of the whole arena.
     pub arena: usize,
-    /// The most bytes that are needed at one time: no plan with these groups is smaller.
+    /// The most bytes that are needed at one time, whichever steps run in lockstep: no plan is smaller.
     pub lower_bound: usize,
+    /// The regions of the arena, when these were asked for.
+    pub regions: Vec<Used>,
+    /// With regions: no split of the buffers of these steps among them costs less.
+    pub cost_bound: u64,
 }
 
 /// Gives every buffer of a program its place.
@@ -45,50 +56,103 @@ pub struct Plan {
 /// kernels; with a limit, for the fewest calls that fit it. Steps then go row by row over their input only where the
 /// arena would be larger otherwise.
 pub fn plan(program: &Program, request: &Request) -> Result<Plan> {
-    let scratch = scratch_lengths(program);
-    let plain = layout(program, &in_place(program, &[]), &scratch, &[]);
-    let segments = Segments::new(program, request, |k| plain.needed_at(k + 1));
-    let refuse = |cause: String, remedy: &str| {
-        Err(Error::new("cannot plan the memory of the model").cause(cause).remedy(remedy))
-    };
-    let Some(least) = segments.least() else {
-        return refuse(
-            "its input cannot be fed by rows: not all that read it go row by row".into(),
-            "leave out --rows: the whole input is then in the arena",
-        );
-    };
+    let search = Search::new(program, request)?;
+    if !request.regions.is_empty() {
+        return regions::plan(&search, &request.regions);
+    }
+    let least = search.least;
     let ram = request.ram.unwrap_or(i32::MAX as usize);
     let mut limit = request.ram.unwrap_or(least).max(least);
-    let (groups, owner, places, lower_bound) = loop {
-        let groups = segments.fastest(limit).unwrap_or_default();
-        let owner = in_place(program, &groups);
-        let mut layout = layout(program, &owner, &scratch, &groups);
-        let lower_bound = layout.lower_bound();
-        let places = spread(&mut layout, request.ram.unwrap_or(0));
+    let (cut, places) = loop {
+        let groups = search.segments.fastest(limit).map_or_else(Vec::new, |(_, groups)| groups);
+        let mut cut = Cut::new(program, &search.scratch, groups);
+        let places = spread(&mut cut.layout, request.ram.unwrap_or(0));
         let over = places.arena.saturating_sub(ram);
         if over == 0 || limit == least {
-            break (groups, owner, places, lower_bound);
+            break (cut, places);
         }
         // Packing wastes some bytes: a cut that needs fewer leaves room for them.
         limit = limit.saturating_sub(over).max(least);
     };
     if places.arena > ram {
-        let (step, bytes) = segments.peak();
+        let (step, bytes) = search.segments.peak();
         let (name, arena) = (&program.output(step).name, places.arena);
         return refuse(
             format!("layer \"{name}\" alone needs {bytes} bytes, the whole {arena}, but {ram} are allowed"),
             &format!("allow {arena} bytes, or export the model with a smaller input"),
         );
     }
-    let scratch = scratch.iter().enumerate();
-    let at = |k: usize| places.offsets[scratch_of(&groups, owner.len(), k)];
-    Ok(Plan {
-        tensors: owner.iter().map(|&o| places.offsets[o]).collect(),
-        scratch: scratch.map(|(k, &n)| (if n == 0 { 0 } else { at(k) }, n)).collect(),
-        arena: places.arena,
-        groups,
-        lower_bound,
-    })
+    let mut plan = search.finish(cut, &places.offsets);
+    plan.arena = places.arena;
+    Ok(plan)
+}
+
+fn refuse<T>(cause: String, remedy: &str) -> Result<T> {
+    Err(Error::new("cannot plan the memory of the model").cause(cause).remedy(remedy))
+}
+
+/// What is known of a program before its buffers have places.
+struct Search<'a> {
+    program: &'a Program,
+    /// Bytes of scratch per step.
+    scratch: Vec<usize>,
+    segments: Segments,
+    /// The fewest bytes that a plan needs at one time.
+    least: usize,
+}
+
+impl<'a> Search<'a> {
+    fn new(program: &'a Program, request: &Request) -> Result<Self> {
+        let scratch = scratch_lengths(program);
+        let plain = layout(program, &in_place(program, &[]), &scratch, &[]);
+        let segments = Segments::new(program, request, |k| plain.needed_at(k + 1));
+        match segments.least() {
+            Some(least) => Ok(Self { program, scratch, segments, least }),
+            None => refuse(
+                "its input cannot be fed by rows: not all that read it go row by row".into(),
+                "leave out --rows: the whole input is then in the arena",
+            ),
+        }
+    }
+
+    /// The plan of a cut whose buffers have these offsets; how large the arena is remains to be said.
+    fn finish(&self, cut: Cut, offsets: &[usize]) -> Plan {
+        let tensors = self.program.tensors.len();
+        let scratch = self.scratch.iter().enumerate();
+        Plan {
+            tensors: (0..tensors).map(|t| offsets[cut.buffer(t)]).collect(),
+            scratch: scratch
+                .map(|(k, &n)| (if n == 0 { 0 } else { offsets[cut.buffer(tensors + k)] }, n))
+                .collect(),
+            groups: cut.groups,
+            arena: 0,
+            lower_bound: self.least,
+            regions: Vec::new(),
+            cost_bound: 0,
+        }
+    }
+}
+
+/// A choice of steps that run in lockstep, and the buffers that come of it.
+struct Cut {
+    groups: Vec<Lockstep>,
+    /// For each tensor the one whose bytes it takes over.
+    owner: Vec<usize>,
+    layout: Layout,
+}
+
+impl Cut {
+    fn new(program: &Program, scratch: &[usize], groups: Vec<Lockstep>) -> Self {
+        let owner = in_place(program, &groups);
+        let layout = layout(program, &owner, scratch, &groups);
+        Self { groups, owner, layout }
+    }
+
+    /// The buffer of a tensor or, behind all tensors, of a step's scratch.
+    fn buffer(&self, i: usize) -> usize {
+        let tensors = self.owner.len();
+        self.owner.get(i).copied().unwrap_or_else(|| scratch_of(&self.groups, tensors, i - tensors))
+    }
 }
 
 /// The places of the smallest arena found, or of one of at most `enough` bytes; then, without making it larger than that,

@@ -44,6 +44,19 @@ pub struct RemovedReport {
     pub reason: String,
 }
 
+/// A region of the RAM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegionReport {
+    /// Its name.
+    pub name: String,
+    /// Bytes that the model needs there.
+    pub bytes: usize,
+    /// Bytes that an inference reads and writes there.
+    pub moved_bytes: u64,
+    /// What it costs to move one, compared with the other regions.
+    pub cost: u32,
+}
+
 /// What a model took before the lossless optimiser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OriginalReport {
@@ -66,7 +79,13 @@ pub struct ModelReport {
     pub weight_bytes: usize,
     /// Bytes of RAM for activations and scratch.
     pub arena_bytes: usize,
-    /// Of these, bytes that keep their values from one inference to the next.
+    /// No plan takes fewer bytes of RAM than this; null when it is not known.
+    pub arena_bound: Option<usize>,
+    /// The regions of the RAM; none when it is one piece.
+    pub regions: Vec<RegionReport>,
+    /// With regions: no split of the buffers of these steps costs less, in bytes times cost.
+    pub cost_bound: Option<u64>,
+    /// Of the arena, bytes that keep their values from one inference to the next.
     pub state_bytes: usize,
     /// Multiply-accumulate operations of one inference.
     pub macs: u64,
@@ -108,11 +127,21 @@ impl ModelReport {
             op: op.to_owned(),
             reason: reason.to_owned(),
         });
+        let regions = format.named_regions().zip(format.regions()).map(|(named, region)| RegionReport {
+            name: named.name.to_owned(),
+            bytes: region.len(),
+            moved_bytes: named.moved,
+            cost: named.cost,
+        });
+        let regions: Vec<_> = regions.collect();
         ModelReport {
             name: format.name().to_owned(),
             model_bytes: format.bytes().len(),
             weight_bytes: format.constant_bytes(),
             arena_bytes: model.arena_bytes(),
+            arena_bound: format.bound().map(|bound| bound.arena_bytes as usize),
+            cost_bound: format.bound().map(|bound| bound.cost).filter(|_| !regions.is_empty()),
+            regions,
             state_bytes: format.states().filter_map(|s| format.tensor(s.tensor)).map(|t| t.bytes()).sum(),
             macs: operators.iter().map(|o| o.macs).sum(),
             operators,

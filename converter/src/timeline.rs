@@ -42,6 +42,8 @@ pub struct Span {
 pub struct Timeline {
     /// Bytes of the whole arena.
     pub arena: usize,
+    /// The regions of the arena and their names; one without a name when it is in one piece.
+    pub regions: Vec<(String, Range<usize>)>,
     /// The outputs' names and operators of the steps.
     pub steps: Vec<(String, &'static str)>,
     /// Inputs, states and outputs in order, each followed by its step's scratch.
@@ -90,7 +92,9 @@ impl Timeline {
                 });
             }
         }
-        Self { arena: model.arena_bytes(), steps, spans }
+        let mut names = format.named_regions().map(|region| region.name.to_owned());
+        let regions = format.regions().map(|region| (names.next().unwrap_or_default(), region)).collect();
+        Self { arena: model.arena_bytes(), regions, steps, spans }
     }
 
     /// What holds bytes at a time.

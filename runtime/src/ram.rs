@@ -1,5 +1,5 @@
 //! The RAM of a session: a slice a region, whose bytes are numbered through from the first slice to the last. No buffer lies
-//! in two of them, which the model's check has proven. With one region, all of this is that slice.
+//! in two of them, which the model's check has proven. With one region, all of this is that slice, in as many instructions.
 
 use core::ops::Range;
 
@@ -69,40 +69,37 @@ impl<'a, const R: usize> Ram<'a, R> {
     /// The bytes of several buffers; `None` when two of them share some.
     #[inline(always)]
     pub(crate) fn disjoint<const N: usize>(self, ranges: [Range<usize>; N]) -> Option<[&'a mut [u8]; N]> {
-        let mut found = [const { None }; N];
-        let mut base = 0;
+        let mut slices = self.0.into_iter();
         if R == 1 {
-            return self.0.into_iter().next()?.get_disjoint_mut(ranges).ok();
+            return slices.next()?.get_disjoint_mut(ranges).ok();
         }
-        for slice in self.0 {
+        let mut found: [&mut [u8]; N] = core::array::from_fn(|_| Default::default());
+        let mut base = 0;
+        for slice in slices {
             let region = base..base + slice.len();
             base = region.end;
-            let parts = slice.get_disjoint_mut(ranges.each_ref().map(|r| within::<R>(r, &region))).ok()?;
-            for ((found, part), range) in found.iter_mut().zip(parts).zip(&ranges) {
-                if found.is_none() || !within::<R>(range, &region).is_empty() {
-                    *found = Some(part);
-                }
-            }
+            let parts = slice.get_disjoint_mut(ranges.each_ref().map(|r| within(r, &region))).ok()?;
+            found.iter_mut().zip(parts).filter(|(_, part)| !part.is_empty()).for_each(|(f, part)| *f = part);
         }
-        Some(found.map(|part| part.unwrap_or_default()))
+        Some(found)
     }
 
     /// What one call of a kernel writes, and the rest; `None` when the two share bytes.
     #[inline(always)]
     pub(crate) fn parts(self, y: &Range<usize>, scratch: &Range<usize>) -> Option<Parts<'a, R>> {
+        let mut slices = self.0.into_iter();
+        if R == 1 {
+            let (y, scratch, rest) = split(slices.next()?, 0, y, scratch.clone())?;
+            return Some(Parts { y, scratch, rest: [rest; R] });
+        }
         let mut parts = Parts { y: &mut [], scratch: &mut [], rest: [NOTHING; R] };
         let mut base = 0;
-        for (slice, rest) in self.0.into_iter().zip(&mut parts.rest) {
+        for (slice, rest) in slices.zip(&mut parts.rest) {
             let region = base..base + slice.len();
-            let (y, scratch) = (within::<R>(y, &region), within::<R>(scratch, &region));
             let (one, other);
-            (one, other, *rest) = split(slice, base, &y, scratch.clone())?;
-            if R == 1 || !y.is_empty() {
-                parts.y = one;
-            }
-            if R == 1 || !scratch.is_empty() {
-                parts.scratch = other;
-            }
+            (one, other, *rest) = split(slice, base, &within(y, &region), within(scratch, &region))?;
+            parts.y = if one.is_empty() { parts.y } else { one };
+            parts.scratch = if other.is_empty() { parts.scratch } else { other };
             base = region.end;
         }
         Some(parts)
@@ -113,10 +110,7 @@ const NOTHING: [(usize, &[u8]); 3] = [(0, &[]); 3];
 
 /// A buffer's place in a region; nowhere when it lies in another.
 #[inline(always)]
-fn within<const R: usize>(range: &Range<usize>, region: &Range<usize>) -> Range<usize> {
-    if R == 1 {
-        return range.clone();
-    }
+fn within(range: &Range<usize>, region: &Range<usize>) -> Range<usize> {
     let inside = region.start <= range.start && range.end <= region.end;
     if inside { range.start - region.start..range.end - region.start } else { 0..0 }
 }

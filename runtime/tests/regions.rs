@@ -41,7 +41,7 @@ fn compare<const R: usize>(writer: &ModelWriter) -> Vec<Vec<u8>> {
 }
 
 fn region(end: u32) -> RegionSpec {
-    RegionSpec { name: String::new(), cost: 1, end }
+    RegionSpec { name: String::new(), moved: 0, cost: 1, end }
 }
 
 /// Wherever the borders lie between buffers, and with input rows that come one by one.

@@ -144,7 +144,8 @@ fn arenas() {
         let path = shared.join("models/mlperf_tiny").join(name).with_extension("tflite");
         let program =
             tflite::program(&std::fs::read(&path).expect("a model")).unwrap_or_else(|e| panic!("{e}"));
-        let arena = |rows| plan(&program, &Request { ram: None, rows }).ok().map(|plan| plan.arena);
+        let arena =
+            |rows| plan(&program, &Request { rows, ..Request::default() }).ok().map(|plan| plan.arena);
         assert!(arena(false).is_some_and(|arena| arena <= whole), "{name}: {:?}", arena(false));
         assert!(arena(true) <= fed && arena(true).is_some() == fed.is_some(), "{name}: {:?}", arena(true));
     }

@@ -5,9 +5,9 @@ use super::{Json, Preparation, read_labels};
 use crate::convert::{Converted, Options, convert};
 use crate::error::Result;
 use crate::model_file;
-use crate::plan::Request;
+use crate::plan::{Region, Request};
 use crate::quantize::{Activations, Calibration};
-use crate::report::ModelReport;
+use crate::report::{ModelReport, RegionReport};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,8 @@ const EXAMPLES: &str = "Examples:
   mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
   mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json
   mote convert int8.tflite -o net.mote --labels classes.txt
-  mote convert float.tflite --calib samples.npz";
+  mote convert float.tflite --calib samples.npz
+  mote convert int8.tflite --region dtcm=16384 --region sram=65536:4";
 
 /// Arguments of `mote convert`.
 #[derive(Debug, Args)]
@@ -47,6 +48,10 @@ pub(crate) struct Convert {
     /// Plan for an input that is fed row by row, as cameras deliver it, and is never there as a whole
     #[arg(long)]
     rows: bool,
+    /// A region of RAM to plan for, for example tightly coupled memory before external RAM; once for each, the fastest
+    /// first. COST is what it takes to move a byte there, compared with the others [default: 1, 2, 3…]
+    #[arg(long, value_name = "NAME=BYTES[:COST]", conflicts_with = "ram")]
+    region: Vec<String>,
     #[command(flatten)]
     preparation: Preparation,
     #[command(flatten)]
@@ -63,7 +68,11 @@ impl Convert {
             calibration: self.calibration.parse::<Calibration>()?,
             activations: if self.activations == "int16" { Activations::Int16 } else { Activations::Int8 },
             labels: read_labels(self.labels.as_ref())?,
-            memory: Request { ram: self.ram, rows: self.rows },
+            memory: Request {
+                ram: self.ram,
+                rows: self.rows,
+                regions: self.region.iter().map(|text| text.parse::<Region>()).collect::<Result<_>>()?,
+            },
             progress: self.json.progress(),
         };
         let converted = convert(&self.input, &options)?;
@@ -94,7 +103,7 @@ pub(super) fn main(args: &Convert) -> Result<()> {
         return Ok(());
     }
     line(&layers(&report))?;
-    line(&summary(&report, &converted))?;
+    line(&summary(&report))?;
     line(&format!("wrote {}", output.display()))
 }
 
@@ -120,17 +129,53 @@ pub(super) fn layers(report: &ModelReport) -> String {
 }
 
 /// Sizes in a few lines.
-pub(super) fn summary(report: &ModelReport, converted: &Converted) -> String {
+fn summary(report: &ModelReport) -> String {
     format!(
-        "\nmodel  {} bytes, of which weights and tables {}\narena  {} bytes (no plan is below {})\nMACs   {}\n{}removed or made smaller: {} nodes of the original network (mote inspect lists them)",
+        "\nmodel  {} bytes, of which weights and tables {}\narena  {} bytes{}\n{}MACs   {}\n{}removed or made smaller: {} nodes of the original network (mote inspect lists them)",
         thousands(report.model_bytes as u64),
         thousands(report.weight_bytes as u64),
         thousands(report.arena_bytes as u64),
-        thousands(converted.lower_bound as u64),
+        proof(report).map_or(String::new(), |text| format!(", {text}")),
+        regions(report).map_or(String::new(), |text| text + "\n"),
         thousands(report.macs),
         lossless(report).map_or(String::new(), |text| text + "\n"),
         report.removed.len(),
     )
+}
+
+/// How far the arena is from the smallest.
+pub(super) fn proof(report: &ModelReport) -> Option<String> {
+    let bound = report.arena_bound?;
+    Some(gap(report.arena_bytes as u64, bound.next_multiple_of(4) as u64, "as many are needed at one time"))
+}
+
+/// What is in each region of RAM, and how far the split is from the best.
+pub(super) fn regions(report: &ModelReport) -> Option<String> {
+    let bound = report.cost_bound?;
+    let row = |r: &RegionReport| {
+        vec![r.name.clone(), thousands(r.bytes as u64), thousands(r.moved_bytes), r.cost.to_string()]
+    };
+    let rows: Vec<_> = report.regions.iter().map(row).collect();
+    let cost = report.regions.iter().map(|r| r.moved_bytes * u64::from(r.cost)).sum();
+    Some(format!(
+        "{}\ntraffic costs {}, {}",
+        table(&["region", "bytes", "moved bytes", "cost"], &rows),
+        thousands(cost),
+        gap(cost, bound, "for these steps in lockstep")
+    ))
+}
+
+/// Whether a number is proven to be the smallest, and how far it can be from it.
+fn gap(found: u64, bound: u64, why: &str) -> String {
+    match found.saturating_sub(bound) {
+        0 => format!("proven to be the fewest: {why}"),
+        gap => format!(
+            "not proven to be the fewest: no plan is below {}, a gap of {} ({:.1} %)",
+            thousands(bound),
+            thousands(gap),
+            100.0 * gap as f64 / bound.max(1) as f64
+        ),
+    }
 }
 
 /// What the lossless optimiser has made of the model.

@@ -1,7 +1,7 @@
 //! `mote inspect`.
 
 use super::Json;
-use super::convert::lossless;
+use super::convert::{lossless, proof, regions};
 use super::text::{line, table, thousands};
 use crate::error::Result;
 use crate::model_file;
@@ -52,6 +52,12 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
         },
         thousands(report.macs)
     ))?;
+    if let Some(text) = proof(&report) {
+        line(&format!("arena: {text}"))?;
+    }
+    if let Some(text) = regions(&report) {
+        line(&text)?;
+    }
     if let Some(text) = lossless(&report) {
         line(&(text + "\n"))?;
     }
@@ -97,7 +103,7 @@ fn operators(report: &ModelReport) -> String {
 }
 
 /// A row per step: the arena from its first to its last byte, each live tensor as the letter of the step that wrote it,
-/// `#` for scratch.
+/// `#` for scratch, `¦` where another region begins.
 fn memory(timeline: &Timeline) -> String {
     let arena = timeline.arena.max(1);
     let letter = |id: u16| char::from(b"abcdefghijklmnopqrstuvwxyz"[usize::from(id) % 26]);
@@ -115,6 +121,12 @@ fn memory(timeline: &Timeline) -> String {
                 span.bytes.start * WIDTH / arena..(span.bytes.end * WIDTH).div_ceil(arena).min(WIDTH);
             let with = span.tensor.map_or('#', letter);
             row[columns].fill(if span == written { with.to_ascii_uppercase() } else { with });
+        }
+        for (_, region) in timeline.regions.iter().skip(1) {
+            let border = &mut row[(region.start * WIDTH / arena).min(WIDTH - 1)];
+            if *border == ' ' {
+                *border = '¦';
+            }
         }
         let bar: String = row.iter().collect();
         out += &format!(

@@ -40,7 +40,7 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Bytes that both together take, at least.
-    fn bytes(&self, buffers: &[Buffer]) -> usize {
+    pub(super) fn bytes(&self, buffers: &[Buffer]) -> usize {
         let (x, y) = (buffers[self.x].bytes, buffers[self.y].bytes);
         (self.downwards + x).max(y).min((self.upwards + y).max(x))
     }
@@ -69,6 +69,12 @@ const EXCHANGES: usize = 3000;
 const ORDERS: usize = 100_000;
 
 impl Layout {
+    /// Leaves out all but some buffers.
+    pub(super) fn keep(&mut self, kept: impl Fn(usize) -> bool) {
+        (0..self.buffers.len()).filter(|&i| !kept(i)).for_each(|i| self.buffers[i].bytes = 0);
+        self.pairs.retain(|p| kept(p.x) && kept(p.y));
+    }
+
     /// Bytes that are needed at one time, at most over all times: no places span fewer.
     pub(super) fn lower_bound(&self) -> usize {
         let times = self.buffers.iter().map(|b| b.first);

@@ -57,7 +57,9 @@ impl Segments {
                 }
                 let alive = |t: usize| {
                     let state = t >= program.inputs && t < program.given();
-                    state || (lives[t].0 <= end && lives[t].1 > start)
+                    // The next value of a state lies on its bytes.
+                    let next = program.states.iter().any(|s| s.next == t);
+                    state || (!next && lives[t].0 <= end && lives[t].1 > start)
                 };
                 let tensors: usize = (0..program.tensors.len())
                     .filter(|&t| alive(t))
@@ -88,10 +90,11 @@ impl Segments {
         self.best(usize::MAX, |most, segment| most.max(segment.bytes)).map(|(bytes, _)| bytes)
     }
 
-    /// The cut of the fewest calls among those that need at most `limit` bytes.
-    pub(super) fn fastest(&self, limit: usize) -> Option<Vec<Lockstep>> {
+    /// The cut of the fewest calls among those that need at most `limit` bytes, and how many it needs.
+    pub(super) fn fastest(&self, limit: usize) -> Option<(usize, Vec<Lockstep>)> {
         let (_, cut) = self.best(limit, |calls, segment| calls + segment.cost())?;
-        Some(cut.into_iter().filter_map(|segment| segment.lockstep.clone()).collect())
+        let needed = cut.iter().map(|segment| segment.bytes).max().unwrap_or(0);
+        Some((needed, cut.into_iter().filter_map(|segment| segment.lockstep.clone()).collect()))
     }
 
     /// The cut whose segments, each of at most `limit` bytes, have the least sum, in the sense of `add`.

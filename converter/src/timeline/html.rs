@@ -15,6 +15,7 @@ const STYLE: &str = "body{font:14px system-ui,sans-serif;margin:2em;color:#222}s
 rect{stroke:#fff;stroke-width:.6}rect:hover{stroke:#000;stroke-width:1.5}line{stroke:#999}\
 .input{fill:#4e79a7}.state{fill:#b07aa1}.output{fill:#59a14f}.odd{fill:#8cbf88}.scratch{fill:url(#hatch)}\
 .peak{stroke:#e15759;stroke-dasharray:6 3}.used{stroke:#f28e2b;stroke-dasharray:2 3}\
+.region{stroke:#000}\
 table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right}td:first-child,th:first-child{text-align:left}";
 
 impl Timeline {
@@ -61,6 +62,17 @@ impl Timeline {
                 "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\">\
                  <title>{text}: {bytes} bytes</title></line><text x=\"4\" y=\"{:.1}\">{bytes}</text>",
                 y + 4.0
+            );
+        }
+        let named = self.regions.iter().filter(|(name, region)| !name.is_empty() && !region.is_empty());
+        for (name, region) in named {
+            let (top, bottom, name) = (self.y(region.end), self.y(region.start), escape(name));
+            let _ = writeln!(
+                svg,
+                "<line class=\"region\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{top:.1}\" y2=\"{top:.1}\">\
+                 <title>{name}: {} bytes</title></line><text x=\"4\" y=\"{:.1}\">{name}</text>",
+                region.len(),
+                (top + bottom) / 2.0
             );
         }
         let names = ["inputs"].into_iter().chain(self.steps.iter().map(|s| &*s.0)).chain(["outputs"]);

@@ -3,7 +3,7 @@
 use crate::builder::{Net, inputs};
 use mote_converter::encode::{Metadata, encode};
 use mote_converter::infer::infer;
-use mote_converter::plan::{Plan, Request, plan};
+use mote_converter::plan::{Plan, Region, Request, plan};
 use mote_converter::program::{Operand, Program};
 use mote_converter::timeline::Timeline;
 use mote_kernels::table::Kernels;
@@ -63,7 +63,7 @@ fn every_plan_gives_the_same_bits() {
     for seed in 0..24 {
         let program = network(seed);
         let inputs = inputs(seed, program.tensors[0].bytes(), 3);
-        let with = |ram, rows| plan(&program, &Request { ram, rows });
+        let with = |ram, rows| plan(&program, &Request { ram, rows, ..Request::default() });
         let whole = with(Some(usize::MAX), false).unwrap_or_else(|e| panic!("{e}"));
         assert!(whole.groups.is_empty(), "nothing forces steps to run in lockstep");
         let expected = outputs(&program, &whole, Kernels::naive(), &inputs);
@@ -93,6 +93,79 @@ fn every_plan_gives_the_same_bits() {
     assert!(lockstep > 4 && smaller > 16 && fed > 8, "{lockstep} {smaller} {fed}");
 }
 
+/// The smallest plan's arena in two regions, the fast one of `part` eighths; with some room for what packing loses.
+fn regions(arena: usize, part: usize) -> Vec<Region> {
+    let region = |name: &str, bytes, cost| Region { name: name.into(), bytes, cost };
+    vec![
+        region("fast", arena * part / 8, None),
+        region("slow", arena - arena * part / 8 + arena / 4, Some(5)),
+    ]
+}
+
+#[test]
+fn regions_give_the_same_bits_and_hold_what_they_are_given() {
+    let (mut both, mut refused) = (0, 0);
+    for seed in 0..12 {
+        let program = network(seed);
+        let inputs = inputs(seed, program.tensors[0].bytes(), 2);
+        let least = plan(&program, &Request::default()).unwrap_or_else(|e| panic!("{e}"));
+        let expected = outputs(&program, &least, Kernels::naive(), &inputs);
+        let mut costs = Vec::new();
+        for (part, rows) in [(0, false), (2, false), (5, false), (8, false), (5, true)] {
+            let regions = regions(least.arena, part);
+            let request = Request { rows, regions: regions.clone(), ..Request::default() };
+            let plan = match plan(&program, &request) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(error.contains("layer") || rows, "{error}");
+                    refused += usize::from(!rows);
+                    continue;
+                }
+            };
+            let mut start = 0;
+            for (used, region) in plan.regions.iter().zip(&regions) {
+                assert!(used.end - start <= region.bytes, "seed {seed}: {used:?} {region:?}");
+                start = used.end;
+            }
+            let cost: u64 = plan.regions.iter().map(|r| r.moved * u64::from(r.cost)).sum();
+            assert!(plan.cost_bound <= cost && start == plan.arena);
+            assert!(plan.regions.iter().map(|r| r.moved).sum::<u64>() > 0);
+            both += usize::from(plan.regions.iter().all(|r| r.moved > 0));
+            if !rows {
+                costs.push(cost);
+            }
+            assert_eq!(outputs(&program, &plan, Kernels::best(), &inputs), expected, "seed {seed}: {plan:?}");
+        }
+        assert!(costs.is_sorted_by(|a, b| a >= b), "more fast RAM costs no more: {costs:?}");
+    }
+    assert!(both > 20 && refused < 6, "{both} {refused}");
+}
+
+#[test]
+fn what_no_region_can_hold_is_refused_with_the_size_that_would_do() {
+    let program = network(3);
+    let least = plan(&program, &Request::default()).unwrap_or_else(|e| panic!("{e}"));
+    let planned = |regions| plan(&program, &Request { regions, ..Request::default() });
+    let mut regions = regions(least.arena, 4);
+    regions[1].bytes = least.arena / 4;
+    let error = planned(regions.clone()).expect_err("too small").to_string();
+    let enough = error.split("give \"slow\" ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    regions[1].bytes = enough.unwrap_or_else(|| panic!("{error}"));
+    let plan = planned(regions.clone()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(plan.regions[1].end - plan.regions[0].end <= regions[1].bytes);
+    regions[1].name = "fast".into();
+    assert!(planned(regions).expect_err("two of a name").to_string().contains("fast"));
+    for wrong in
+        ["", "fast", "fast=", "=1", "Fast=1", "fast=-1", "fast=1:", "fast=1:x", "f-t=1", "fast=3000000000"]
+    {
+        let error = wrong.parse::<Region>().expect_err(wrong).to_string();
+        assert!(error.contains("NAME=BYTES"), "{error}");
+    }
+    let region = Region { name: "ram_2".into(), bytes: 64, cost: Some(3) };
+    assert_eq!("ram_2=64:3".parse::<Region>().ok(), Some(region));
+}
+
 /// The names, attributes and texts of a page's tags; panics when one is not closed.
 fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
     let (mut open, mut all) = (Vec::new(), Vec::new());
@@ -118,7 +191,7 @@ fn tags(page: &str) -> Vec<(String, Vec<(String, String)>)> {
 fn the_page_shows_every_byte() {
     for (seed, rows) in [(1, false), (2, false), (4, true)] {
         let program = network(seed);
-        let plan = plan(&program, &Request { ram: None, rows }).unwrap_or_else(|e| panic!("{e}"));
+        let plan = plan(&program, &Request { rows, ..Request::default() }).unwrap_or_else(|e| panic!("{e}"));
         let bytes = encode(&program, &plan, &Metadata::default()).unwrap_or_else(|e| panic!("{e}"));
         let model = Model::new_checked(&bytes).unwrap_or_else(|e| panic!("{e}"));
         let timeline = Timeline::new(&model);

@@ -11,7 +11,7 @@
 //!   tag 5  removed      strings in threes: node, operator, reason
 //!   tag 6  original     u64 MACs, u32 constant bytes, u32 arena bytes
 //!   tag 7  bound        u32 arena bytes, u64 cost of traffic
-//!   tag 8  regions      per region u32 cost of a byte that is moved, u16 length + UTF-8 name
+//!   tag 8  regions      per region u64 bytes that an inference moves, u32 cost of each, u16 length + UTF-8 name
 //! ```
 
 use crate::bytes::{f32_at, slice, u8_at, u16_at, u32_at};
@@ -152,6 +152,8 @@ record! {
 pub struct NamedRegion<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Bytes that an inference reads and writes there.
+    pub moved: u64,
     /// What it costs to move a byte there, compared with the other regions.
     pub cost: u32,
 }
@@ -166,9 +168,9 @@ impl<'a> Iterator for NamedRegions<'a> {
     type Item = NamedRegion<'a>;
 
     fn next(&mut self) -> Option<NamedRegion<'a>> {
-        let cost = u32_at(self.rest, 0)?;
-        self.rest = self.rest.get(4..)?;
-        Some(NamedRegion { cost, name: take_string(&mut self.rest)? })
+        let (moved, cost) = (u64::get(self.rest, 0)?, u32_at(self.rest, 8)?);
+        self.rest = self.rest.get(12..)?;
+        Some(NamedRegion { moved, cost, name: take_string(&mut self.rest)? })
     }
 }
 

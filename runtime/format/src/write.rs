@@ -63,6 +63,8 @@ pub struct GroupSpec {
 pub struct RegionSpec {
     /// Its name.
     pub name: String,
+    /// Bytes that an inference moves there.
+    pub moved: u64,
     /// What it costs to move a byte there.
     pub cost: u32,
     /// Where it ends in the arena; the last one ends with it.
@@ -288,6 +290,7 @@ impl ModelWriter {
         if !self.regions.is_empty() {
             let mut payload = Vec::new();
             for region in &self.regions {
+                region.moved.put(&mut payload);
                 region.cost.put(&mut payload);
                 put_string(&mut payload, &region.name);
             }

@@ -54,8 +54,8 @@ fn regions_round_trip() -> Result<(), Error> {
     let ends: Vec<u32> = model.regions().map(|r| r.end as u32).collect();
     assert_eq!(ends, writer.regions.iter().map(|r| r.end).collect::<Vec<_>>());
     assert!(model.regions().skip(1).zip(model.regions()).all(|(next, region)| next.start == region.end));
-    let told = model.named_regions().map(|r| (r.name.to_owned(), r.cost));
-    assert!(told.eq(writer.regions.iter().map(|r| (r.name.clone(), r.cost))));
+    let told = model.named_regions().map(|r| (r.name.to_owned(), r.moved, r.cost));
+    assert!(told.eq(writer.regions.iter().map(|r| (r.name.clone(), r.moved, r.cost))));
     assert_eq!(model.groups().count(), 1);
     let whole = zoo().finish();
     let whole = Model::new_checked(&whole)?;
