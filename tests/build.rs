@@ -8,11 +8,18 @@ use mote_format::*;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::write(Path::new(&out).join("tiny.mote"), &*tiny()).expect("OUT_DIR can be written");
+    let mut model = tiny();
+    let write = |name: &str, model: &ModelWriter| {
+        fs::write(Path::new(&out).join(name), &*model.finish()).expect("OUT_DIR can be written");
+    };
+    write("tiny.mote", &model);
+    let region = |name: &str, end| RegionSpec { name: name.into(), moved: 0, cost: 1, end };
+    model.regions = vec![region("fast", 64), region("slow", model.arena)];
+    write("regions.mote", &model);
 }
 
 /// Eight reals to four classes, their scores and the best of them.
-fn tiny() -> AlignedBytes {
+fn tiny() -> ModelWriter {
     let tensor = |name: &str, dtype, dims: &[u32], offset| TensorSpec {
         name: name.into(),
         dtype,
@@ -52,5 +59,5 @@ fn tiny() -> AlignedBytes {
     ];
     model.outputs = vec![3, 4];
     model.labels = vec![(0, ["cat", "dog", "fox", "owl"].map(String::from).to_vec())];
-    model.finish()
+    model
 }

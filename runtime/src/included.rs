@@ -13,7 +13,7 @@ use crate::session::Session;
 ///
 /// `include_model!(pub Kws = "kws.mote")` makes a type `Kws` with
 ///
-/// - `ARENA` and `CONSTANTS`: bytes of RAM, and of weights in flash;
+/// - `ARENA`, `CONSTANTS` and `FLASH`: bytes of RAM, of weights in flash, and of these and the tables of the executor;
 /// - `INPUT`, `OUTPUT` (and `INPUTS`, `OUTPUTS`): type, shape, scale and zero point, as [`TensorInfo`];
 /// - `LABELS`: class names, when the model has them;
 /// - `run(&mut Arena, &input) -> &output`: one inference. Input and output are arrays such as `[i8; 490]`; a model of
@@ -24,12 +24,15 @@ use crate::session::Session;
 /// - `reset(&mut Arena)`, when the model has states: gives them their initial values, before the first run and
 ///   whenever a sequence starts anew.
 ///
+/// A model that was planned for several regions of RAM (`mote convert --region`) has an `ARENA_NAME` for each, and its
+/// functions take an arena for each, in their order: statics that the linker puts where the names say.
+///
 /// The program holds the model's constants, its steps as the executor reads them, and the kernels of the operators that
 /// it names: no file, no check, no names.
 ///
 /// The path is relative to the source file. `$NAME/` in front stands for a variable of the environment: a model that a
 /// build script has made is `"$OUT_DIR/kws.mote"`. `ram = BYTES` and `flash = BYTES` behind the path are the most that
-/// its arena and its constants may take: a model that takes more does not compile, and the error names the layer.
+/// its arena and its `FLASH` may take (the code of its kernels comes on top): a model that takes more does not compile, and the error names the layer.
 ///
 /// ```
 /// use mote_runtime::{Arena, include_model};
@@ -84,9 +87,13 @@ pub struct Included<F> {
 }
 
 impl<F: Facts> Included<F> {
-    /// A session in an arena of at least [`Self::arena`] bytes, on the states that lie there.
-    pub fn session<'a>(&'static self, arena: &'a mut [u8]) -> Session<'static, 'a, Self> {
-        Session::over(self, [arena], self.columns.best())
+    /// A session in an arena of at least [`Self::arena`] bytes, or in a slice for each region that is as long as it, on
+    /// the states that lie there.
+    pub fn session<'a, const R: usize>(
+        &'static self,
+        slices: [&'a mut [u8]; R],
+    ) -> Session<'static, 'a, Self, R> {
+        Session::over(self, slices, self.columns.best())
     }
 }
 

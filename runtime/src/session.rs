@@ -97,6 +97,41 @@ impl<'m, 'a, P: Program<'m>, const R: usize> Session<'m, 'a, P, R> {
         }
     }
 
+    /// Copies the states' values out, one after the other, so that another model may have the arena for a while. Gives
+    /// how many bytes they are; `None`, and nothing is copied, when `to` has fewer.
+    pub fn save_states(&self, to: &mut [u8]) -> Option<usize> {
+        let bytes = self.state_bytes();
+        let mut to = to.get_mut(..bytes)?;
+        for state in self.states() {
+            let (place, rest) = to.split_at_mut_checked(state.bytes())?;
+            place.copy_from_slice(self.ram.get(state.range())?);
+            to = rest;
+        }
+        Some(bytes)
+    }
+
+    /// Gives the states the values that [`Self::save_states`] copied out. Gives how many bytes they are; `None`, and
+    /// nothing is changed, when `from` has fewer.
+    pub fn restore_states(&mut self, from: &[u8]) -> Option<usize> {
+        let bytes = self.state_bytes();
+        let (model, mut from) = (self.model, from.get(..bytes)?);
+        for state in model.states().filter_map(|state| model.tensor(state.tensor)) {
+            let (values, rest) = from.split_at_checked(state.bytes())?;
+            self.ram.get_mut(state.range())?.copy_from_slice(values);
+            from = rest;
+        }
+        Some(bytes)
+    }
+
+    /// Bytes of all states.
+    pub fn state_bytes(&self) -> usize {
+        self.states().map(|state| state.bytes()).sum()
+    }
+
+    fn states(&self) -> impl Iterator<Item = TensorInfo> {
+        self.model.states().filter_map(|state| self.model.tensor(state.tensor))
+    }
+
     /// The instruction set in use.
     pub fn isa(&self) -> &'static str {
         self.kernels.name()

@@ -112,3 +112,27 @@ fn sessions_do_not_share_states() -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Models that run in turn over one arena, each with its states saved while another has it.
+#[test]
+fn models_take_turns_on_one_arena() -> Result<(), Error> {
+    let (streams, zoo) = (streams().finish(), common::zoo::zoo().finish());
+    let (model, other) = (Model::new_checked(&streams)?, Model::new_checked(&zoo)?);
+    let mut arena = vec![0; model.arena_bytes().max(other.arena_bytes())];
+    let session = Session::new(&model, &mut arena).expect("large enough");
+    let mut saved = vec![0; session.state_bytes()];
+    assert_eq!(session.save_states(&mut saved), Some(3 * LENGTH));
+    assert_eq!(session.save_states(&mut saved[1..]), None);
+    let mut oracle = Oracle::new();
+    for (i, x) in inputs().iter().enumerate() {
+        let mut session = Session::new(&other, &mut arena).expect("large enough");
+        session.input_mut(0).expect("an input").bytes_mut().fill(i as u8);
+        session.run();
+        let mut session = Session::resume(&model, &mut arena).expect("large enough");
+        assert_eq!(session.restore_states(&saved[1..]), None);
+        assert_eq!(session.restore_states(&saved), Some(3 * LENGTH));
+        assert_eq!(run(&mut session, x), oracle.run(x));
+        session.save_states(&mut saved).expect("as long");
+    }
+    Ok(())
+}

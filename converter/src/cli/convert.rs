@@ -3,7 +3,7 @@
 use super::text::{line, table, thousands};
 use super::{Json, Preparation, read_labels};
 use crate::convert::{Converted, Options, convert};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model_file;
 use crate::plan::{Region, Request};
 use crate::quantize::{Activations, Calibration};
@@ -33,9 +33,9 @@ pub(crate) struct Convert {
     /// an .npz; at most 200 are read
     #[arg(long, value_name = "PATH")]
     calib: Option<PathBuf>,
-    /// How activation ranges follow from the samples: minmax, percentile or percentile:P
-    #[arg(long, value_name = "METHOD", default_value = "minmax")]
-    calibration: String,
+    /// How activation ranges follow from the samples: minmax, percentile or percentile:P [default: minmax]
+    #[arg(long, value_name = "METHOD")]
+    calibration: Option<String>,
     /// What activations are stored in: int8, or int16 for twice the memory and less noise; weights are int8
     #[arg(long, value_name = "TYPE", default_value = "int8", value_parser = ["int8", "int16"])]
     activations: String,
@@ -61,11 +61,17 @@ pub(crate) struct Convert {
 impl Convert {
     /// Converts, and writes the model to `output`.
     pub(crate) fn write(&self, output: &Path) -> Result<Converted> {
+        if self.calibration.is_some() && self.calib.is_none() {
+            return Err(Error::new("the model has no use for --calibration")
+                .at(self.input.display().to_string())
+                .cause("it says how ranges follow from samples, and there are none")
+                .remedy("give samples with --calib; for a model that is quantized already, leave out --calibration"));
+        }
         let options = Options {
             shapes: self.preparation.shapes()?,
             calib: self.calib.clone(),
             prepare: self.preparation.prepare()?,
-            calibration: self.calibration.parse::<Calibration>()?,
+            calibration: self.calibration.as_deref().unwrap_or("minmax").parse::<Calibration>()?,
             activations: if self.activations == "int16" { Activations::Int16 } else { Activations::Int8 },
             labels: read_labels(self.labels.as_ref())?,
             memory: Request {
@@ -143,9 +149,9 @@ fn summary(report: &ModelReport) -> String {
     )
 }
 
-/// How far the arena is from the smallest.
+/// How far the arena is from the smallest; nothing is said of one in regions, which is planned for other ends.
 pub(super) fn proof(report: &ModelReport) -> Option<String> {
-    let bound = report.arena_bound?;
+    let bound = report.arena_bound.filter(|_| report.regions.is_empty())?;
     Some(gap(report.arena_bytes as u64, bound.next_multiple_of(4) as u64, "as many are needed at one time"))
 }
 
@@ -170,7 +176,7 @@ fn gap(found: u64, bound: u64, why: &str) -> String {
     match found.saturating_sub(bound) {
         0 => format!("proven to be the fewest: {why}"),
         gap => format!(
-            "not proven to be the fewest: no plan is below {}, a gap of {} ({:.1} %)",
+            "no plan is below {}: at most {} ({:.1} %) more than the fewest",
             thousands(bound),
             thousands(gap),
             100.0 * gap as f64 / bound.max(1) as f64

@@ -43,6 +43,11 @@ fn read(op: &Op, x: &Shape, y: &Shape) -> u64 {
         Op::Conv2d(p) | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. }) => (p.kh, p.kw),
         Op::DepthwiseConv2d(p)
         | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: p, .. }) => (p.kh, p.kw),
+        Op::Conv2d16(p) => (p.kh, p.kw),
+        Op::DepthwiseConv2d16(p) => (p.kh, p.kw),
+        Op::MaxPool2d16(p) => (p.kh, p.kw),
+        Op::AvgPool2d16(p) => (p.kh, p.kw),
+        Op::SumPool2d16(p) => (p.kh, p.kw),
         Op::MaxPool2d(p) => (p.kh, p.kw),
         Op::AvgPool2d(p) => (p.kh, p.kw),
         Op::SumPool2d(p) => (p.kh, p.kw),

@@ -93,18 +93,15 @@ fn every_plan_gives_the_same_bits() {
     assert!(lockstep > 4 && smaller > 16 && fed > 8, "{lockstep} {smaller} {fed}");
 }
 
-/// The smallest plan's arena in two regions, the fast one of `part` eighths; with some room for what packing loses.
+/// A fast region of some eighths of the smallest arena, and a slow one that could hold it all.
 fn regions(arena: usize, part: usize) -> Vec<Region> {
     let region = |name: &str, bytes, cost| Region { name: name.into(), bytes, cost };
-    vec![
-        region("fast", arena * part / 8, None),
-        region("slow", arena - arena * part / 8 + arena / 4, Some(5)),
-    ]
+    vec![region("fast", arena * part / 8, None), region("slow", arena + arena / 4, Some(5))]
 }
 
 #[test]
 fn regions_give_the_same_bits_and_hold_what_they_are_given() {
-    let (mut both, mut refused) = (0, 0);
+    let mut both = 0;
     for seed in 0..12 {
         let program = network(seed);
         let inputs = inputs(seed, program.tensors[0].bytes(), 2);
@@ -116,12 +113,9 @@ fn regions_give_the_same_bits_and_hold_what_they_are_given() {
             let request = Request { rows, regions: regions.clone(), ..Request::default() };
             let plan = match plan(&program, &request) {
                 Ok(plan) => plan,
-                Err(error) => {
-                    let error = error.to_string();
-                    assert!(error.contains("layer") || rows, "{error}");
-                    refused += usize::from(!rows);
-                    continue;
-                }
+                // Not every network can be fed by rows.
+                Err(_) if rows => continue,
+                Err(error) => panic!("seed {seed}: {error}"),
             };
             let mut start = 0;
             for (used, region) in plan.regions.iter().zip(&regions) {
@@ -139,7 +133,7 @@ fn regions_give_the_same_bits_and_hold_what_they_are_given() {
         }
         assert!(costs.is_sorted_by(|a, b| a >= b), "more fast RAM costs no more: {costs:?}");
     }
-    assert!(both > 20 && refused < 6, "{both} {refused}");
+    assert!(both > 24, "{both}");
 }
 
 #[test]

@@ -109,10 +109,37 @@ fn uint8_in_and_out() {
 fn options_that_a_quantized_model_has_no_use_for() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("net.tflite"), dense()).expect("room");
-    for option in [["--calib", "x.npy"], ["--input-shape", "1,3"]] {
+    for option in [["--calib", "x.npy"], ["--input-shape", "1,3"], ["--calibration", "minmax"]] {
         let refused = mote(folder.path(), &["convert", "net.tflite", option[0], option[1]]);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && said.contains(option[0]), "{said}");
+    }
+}
+
+/// A region of three bytes takes the input and nothing else; what does not fit says so.
+#[test]
+fn regions_are_planned_for_and_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("net.tflite"), dense()).expect("room");
+    let said = done(folder.path(), &["convert", "net.tflite"]);
+    assert!(said.contains("the fewest"), "{said}");
+    let convert =
+        |slow: &str| mote(folder.path(), &["convert", "net.tflite", "--region", "fast=4", "--region", slow]);
+    let refused = String::from_utf8(convert("slow=0:9").stderr).expect("text");
+    assert!(refused.contains("layer") && refused.contains("give \"slow\""), "{refused}");
+    assert!(convert("slow=4000:9").status.success());
+    let said = done(folder.path(), &["inspect", "net.mote"]);
+    let told = ["fast", "slow", "moved bytes", "the fewest"];
+    assert!(told.iter().all(|word| said.contains(word)), "{said}");
+    let said = done(folder.path(), &["inspect", "net.mote", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).expect("json");
+    assert_eq!(
+        (said["regions"][0]["bytes"].as_u64(), said["regions"][1]["cost"].as_u64()),
+        (Some(4), Some(9))
+    );
+    for regions in [["--region", "fast"], ["--ram", "100"]] {
+        let both = [["convert", "net.tflite"], ["--region", "slow=9"], regions].concat();
+        assert!(!mote(folder.path(), &both).status.success(), "{regions:?}");
     }
 }
 

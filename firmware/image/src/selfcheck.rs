@@ -15,6 +15,10 @@ struct Aligned<T: ?Sized>(T);
 /// A dense layer; the build script says what it computes.
 static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/selfcheck.mote")));
 
+/// A model with states; its first output is 3 more than the sum of all inputs so far.
+static COUNTER: &Aligned<[u8]> =
+    &Aligned(*include_bytes!("../../../runtime/format/tests/golden/v1-states.mote"));
+
 const INPUT: [u8; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
 
 /// (136·w + 4) / 2 for w = −1, 0, 1, 2; the last is clamped.
@@ -39,7 +43,30 @@ pub(crate) fn selfcheck(board: &str, arena: &mut [u8], report: &mut Report) -> R
     }
     feed(&mut session);
     session.run_with(&mut Layers::new(report));
+    take_turns(&model, arena)?;
     defmt::info!("self-check passed");
+    Ok(())
+}
+
+/// Two models on one arena, the states of one saved while the other has it.
+fn take_turns(model: &Model<'_>, arena: &mut [u8]) -> Result<(), Failure<'static>> {
+    const LOST: Failure<'static> = Failure::SelfCheck("a state did not outlive another model's turn");
+    let counter = Model::new_checked(&COUNTER.0).map_err(Failure::Model)?;
+    let mut saved = [0; 64];
+    Session::new(&counter, arena).map_err(Failure::Ram)?.save_states(&mut saved).ok_or(LOST)?;
+    for total in [3 + 7, 3 + 7 + 7] {
+        let mut session = Session::new(model, arena).map_err(Failure::Ram)?;
+        feed(&mut session);
+        session.run();
+        let mut session = Session::resume(&counter, arena).map_err(Failure::Ram)?;
+        session.restore_states(&saved).ok_or(LOST)?;
+        session.input_mut(0).ok_or(LOST)?.bytes_mut().fill(7);
+        session.run();
+        session.save_states(&mut saved).ok_or(LOST)?;
+        if !session.output(0).is_some_and(|output| output.bytes().iter().all(|&byte| byte == total)) {
+            return Err(LOST);
+        }
+    }
     Ok(())
 }
 

@@ -303,7 +303,7 @@ pub unsafe fn on_included<F: Facts, T>(
 ) -> Option<T> {
     // SAFETY: the caller's promise.
     let arena = (!arena.is_null()).then(|| unsafe { slice::from_raw_parts_mut(arena, model.arena) })?;
-    Some(f(&mut model.session(arena)))
+    Some(f(&mut model.session([arena])))
 }
 
 /// Gives an included model C names: `export!("kws", Kws)` makes `kws_input`, `kws_output`, `kws_run` and `kws_reset`.

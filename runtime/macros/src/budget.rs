@@ -1,6 +1,10 @@
-//! Whether a model fits what it is given, and which layer is to blame when it does not.
+//! Whether a model fits what it is given, and which layer is to blame when it does not. How much code its kernels are is
+//! the linker's to know.
 
 use mote_format::{Model, StepInfo};
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 
 use crate::input::{Budget, Memory};
 
@@ -8,7 +12,7 @@ use crate::input::{Budget, Memory};
 pub(crate) fn check(model: &Model<'_>, budget: &Budget) -> Result<(), String> {
     let (needed, what) = match budget.memory {
         Memory::Ram => (model.arena_bytes(), "RAM"),
-        Memory::Flash => (model.constant_bytes(), "flash for constants"),
+        Memory::Flash => (model.constant_bytes(), "flash for constants alone"),
     };
     if needed <= budget.bytes {
         return Ok(());
@@ -22,6 +26,22 @@ pub(crate) fn check(model: &Model<'_>, budget: &Budget) -> Result<(), String> {
         "the model needs {needed} bytes of {what}, {over} more than the budget of {}\n{blame}",
         budget.bytes
     ))
+}
+
+/// Refuses what fits only without its tables, whose size is the compiler's to say.
+pub(crate) fn flash(model: &Model<'_>, name: &Ident, budget: &Budget) -> Option<TokenStream> {
+    let bytes = budget.bytes;
+    let message = format!(
+        "the model's constants and tables need more flash than the budget of {bytes} bytes: {name}::FLASH says how \
+         much\n{}",
+        heaviest(model)
+    );
+    let flash = budget.memory == Memory::Flash;
+    flash.then(|| {
+        quote!(
+            const _: () = assert!(#name::FLASH <= #bytes, #message);
+        )
+    })
 }
 
 /// The layer at which the most bytes are needed at once.

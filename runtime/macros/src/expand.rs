@@ -8,7 +8,9 @@ use mote_kernels::ways;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 
+use crate::budget;
 use crate::input::Input;
+use crate::ram::Ram;
 
 /// The items that stand for the macro.
 pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStream {
@@ -21,6 +23,7 @@ pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStre
         model.constant_bytes()
     );
     let program = program(model);
+    let flash = input.budgets.iter().filter_map(|budget| budget::flash(model, name, budget));
     let numbers = numbers(model);
     let calls = calls(model);
     let path = path.to_string_lossy();
@@ -50,6 +53,8 @@ pub(crate) fn expand(input: &Input, path: &Path, model: &Model<'_>) -> TokenStre
                 #numbers
                 #calls
             }
+
+            #(#flash)*
         };
     }
 }
@@ -176,6 +181,9 @@ fn tensor(tensor: &TensorInfo) -> TokenStream {
 /// What is known of the model when the program is compiled.
 fn numbers(model: &Model<'_>) -> TokenStream {
     let (arena, constants) = (model.arena_bytes(), model.constant_bytes());
+    let (steps, tensors) = (usize::from(model.steps_len()), usize::from(model.tensors()));
+    let schedule = model.groups().bytes().len();
+    let regions = Ram::new(model).constants();
     let inputs: Vec<_> = inputs(model).iter().map(tensor).collect();
     let outputs: Vec<_> = outputs(model).iter().map(tensor).collect();
     let (n_inputs, n_outputs) = (inputs.len(), outputs.len());
@@ -201,10 +209,14 @@ fn numbers(model: &Model<'_>) -> TokenStream {
         pub const ARENA: usize = #arena;
         /// Bytes of weights, biases, multipliers and tables in flash.
         pub const CONSTANTS: usize = #constants;
+        /// Bytes of flash but for code: [`Self::CONSTANTS`], and the steps and tensors as the executor reads them.
+        pub const FLASH: usize = #constants + #steps * size_of::<StepInfo<'static>>()
+            + #tensors * size_of::<TensorInfo>() + #schedule;
         /// The inputs: type, shape, scale and zero point.
         pub const INPUTS: [TensorInfo; #n_inputs] = [ #(#inputs),* ];
         /// The outputs: type, shape, scale and zero point.
         pub const OUTPUTS: [TensorInfo; #n_outputs] = [ #(#outputs),* ];
+        #regions
         #input
         #output
         #labels
@@ -213,28 +225,33 @@ fn numbers(model: &Model<'_>) -> TokenStream {
 
 /// What runs the model.
 fn calls(model: &Model<'_>) -> TokenStream {
+    let ram = Ram::new(model);
+    let (arenas, regions) = (ram.names(), ram.names().len());
     let inputs = inputs(model);
     let names: Vec<_> = match inputs.len() {
         1 => vec![format_ident!("input")],
         n => (0..n).map(|i| format_ident!("input{i}")).collect(),
     };
     let input_types: Vec<_> = inputs.iter().map(array).collect();
-    let input_places: Vec<_> = inputs.iter().map(|t| t.offset as usize).collect();
+    let (input_arenas, input_places): (Vec<_>, Vec<_>) = inputs.iter().map(|t| ram.place(t)).unzip();
     let outputs = outputs(model);
     let output_types: Vec<_> = outputs.iter().map(array).collect();
-    let output_places: Vec<_> = outputs.iter().map(|t| t.offset as usize).collect();
-    let (output_type, output) = match output_types.as_slice() {
-        [only] => (quote!(&'a #only), quote!(place::<_, #(#output_places)*, _>(&arena.0))),
-        all => (quote!((#(&'a #all),*)), quote!((#(place::<_, #output_places, _>(&arena.0)),*))),
+    let (output_arenas, output_places): (Vec<_>, Vec<_>) = outputs.iter().map(|t| ram.place(t)).unzip();
+    let output_types = match output_types.as_slice() {
+        [only] => quote!(&'a #only),
+        all => quote!((#(&'a #all),*)),
     };
+    let output = quote!((#(place::<_, #output_places, _>(&#output_arenas.0)),*));
+    let (generic, passed) = ram.parameters();
     let reset = model.states().next().map(|_| {
         quote! {
             /// Gives the states their initial values: before the first run, and where a sequence starts anew.
-            pub fn reset<const N: usize>(arena: &mut Arena<N>) {
-                Self::session(arena).reset();
+            pub fn reset<'a, #generic>(#passed) {
+                Self::session(#(#arenas),*).reset();
             }
         }
     });
+    let slices = ram.slices();
     let session = quote! {
         #reset
 
@@ -244,38 +261,35 @@ fn calls(model: &Model<'_>) -> TokenStream {
         }
 
         /// A session as the interpreter has them: hooks, runs in portions, inputs row by row.
-        pub fn session<const N: usize>(arena: &mut Arena<N>) -> Session<'static, '_, Program> {
-            const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
-            PROGRAM.session(&mut arena.0)
+        pub fn session<'a, #generic>(#passed) -> Session<'static, 'a, Program, #regions> {
+            PROGRAM.session(#slices)
         }
     };
     // An input that is fed by rows is never there as a whole.
     if inputs.iter().any(|t| t.kept > 0) {
         return session;
     }
+    let input_fits = input_arenas.iter().map(|name| ram.fits(name, &format_ident!("N")));
     quote! {
         #session
 
         /// One inference: copies the input into the arena, runs, and gives the output, which lies there.
-        pub fn run<'a, const N: usize>(
-            arena: &'a mut Arena<N>,
-            #(#names: &#input_types),*
-        ) -> #output_type {
-            #( *Self::#names(arena) = *#names; )*
-            Self::run_in_place(arena)
+        pub fn run<'a, #generic>(#passed, #(#names: &#input_types),*) -> #output_types {
+            #( *Self::#names(#input_arenas) = *#names; )*
+            Self::run_in_place(#(#arenas),*)
         }
 
         #(
             /// Where the input lies, to be written before each run: later steps use its bytes for other things.
-            pub fn #names<const N: usize>(arena: &mut Arena<N>) -> &mut #input_types {
-                const { assert!(N >= Self::ARENA, "the arena is smaller than the model's ARENA") };
-                place_mut::<_, #input_places, _>(&mut arena.0)
+            pub fn #names<const N: usize>(#input_arenas: &mut Arena<N>) -> &mut #input_types {
+                #input_fits
+                place_mut::<_, #input_places, _>(&mut #input_arenas.0)
             }
         )*
 
         /// One inference on the input that lies in the arena.
-        pub fn run_in_place<'a, const N: usize>(arena: &'a mut Arena<N>) -> #output_type {
-            Self::session(arena).run();
+        pub fn run_in_place<'a, #generic>(#passed) -> #output_types {
+            Self::session(#(#arenas),*).run();
             #output
         }
     }

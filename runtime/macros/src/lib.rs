@@ -6,6 +6,7 @@
 mod budget;
 mod expand;
 mod input;
+mod ram;
 
 use input::Input;
 use mote_format::{AlignedBytes, Model, StepInfo};

@@ -101,7 +101,8 @@ pub(crate) fn lockstep(fed: bool) -> ModelWriter {
 pub(crate) fn in_regions() -> ModelWriter {
     let mut writer = lockstep(false);
     let (sum, scratch) = (writer.tensors[4].offset, writer.steps[1].scratch.0);
-    let region = |name: &str, cost, end| RegionSpec { name: name.into(), moved: 1 << (4 * cost), cost, end };
+    let region =
+        |name: &str, cost: u32, end| RegionSpec { name: name.into(), moved: 1 << (4 * cost), cost, end };
     writer.regions =
         vec![region("tightly coupled", 1, sum), region("", 2, scratch), region("外", 9, writer.arena)];
     writer.bound = Some(Bound { arena_bytes: 700, cost: 5 << 33 });
