@@ -35,8 +35,8 @@ pub const POINTWISE: u32 = 1 << 1;
 pub const PATCHES: u32 = 1 << 2;
 /// Channels in several groups, or several images.
 pub const GROUPS: u32 = 1 << 3;
-/// Patches short enough to be collected before they are packed.
-pub const SMALL: u32 = 1 << 4;
+/// Outputs with narrower bounds than those of int8.
+pub const NARROW: u32 = 1 << 4;
 /// Blocks of several patches.
 pub const BLOCKS: u32 = 1 << 5;
 /// Rows of a matrix that fit the scratch.
@@ -53,6 +53,10 @@ pub const TABLES: u32 = 1 << 10;
 pub const ELEMENTS: u32 = 1 << 11;
 /// Rows of fewer than four weights.
 pub const SHORT: u32 = 1 << 12;
+/// Rows of a matrix whose length is no multiple of four.
+pub const UNEVEN: u32 = 1 << 13;
+/// Patches short enough to be collected before they are packed.
+pub const SMALL: u32 = 1 << 14;
 
 /// The ways that one step takes, on any instruction set, whole or some rows at a time. `x` are the shapes of its inputs.
 /// An operator that is not known here takes all.
@@ -126,6 +130,7 @@ fn matrix(x: &Shape, scratch: usize) -> u32 {
     let blocks = either(rows > 1 && scratch >= block_bytes(len, 2), BLOCKS, 0);
     blocks
         | short(len)
+        | either(len % 4 == 0, 0, UNEVEN)
         | either(scratch >= block_bytes(len, 1), WHOLE, 0)
         | either(scratch < block_bytes(len, 2), PARTS, 0)
 }
@@ -145,6 +150,7 @@ fn rounding(bias: Const, requant: &Requant, constants: &[u8]) -> u32 {
         Channels { bias: &[0], mult: &[mult], shift: &[**shift as i8], output }.is_plain()
     });
     either(plain.count() == channels, 0, LONG)
+        | either((requant.min, requant.max) == (i8::MIN, i8::MAX), 0, NARROW)
 }
 
 /// The same of a scale that all channels share.

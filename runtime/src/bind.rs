@@ -147,8 +147,8 @@ impl<const R: usize> Memory<'_, R> {
         let mut places = (x.range(), y.range());
         loop {
             if let Some(bands) = &mut bands {
-                let Some(rows) = bands.next() else { return };
-                places = bands.keep(&rows, &mut op, &mut xs, &mut ys);
+                let Some(next) = bands.keep_next(&mut op, &mut xs, &mut ys) else { return };
+                places = next;
             }
             // One place that calls: a second one would take stack of its own.
             let x = Part { of: x, shape: &xs, at: places.0.clone() };

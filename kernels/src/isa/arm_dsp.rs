@@ -5,7 +5,7 @@
 
 use core::arch::asm;
 
-use super::{Block, Isa, Layer, Rows, Slide, Taps};
+use super::{Block, Isa, Layer, Rows, Slide, Taps, block_bytes};
 use crate::quant::{Channels, Output, held, plain_shift};
 use crate::ways::{self, Ways};
 use mote_format::{Rounding, Scale};
@@ -86,7 +86,11 @@ impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
 
     #[inline(always)]
     fn matrix(self, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
-        pack::matrix(self, x, layer, scratch, y);
+        if self.may(ways::PARTS) && scratch.len() < block_bytes(x.len, 1) {
+            pack::long(self, x, layer, scratch, y);
+        } else if self.may(ways::WHOLE | ways::BLOCKS) {
+            pack::matrix(self, x, layer, scratch, y);
+        }
     }
 
     #[inline(always)]

@@ -5,6 +5,7 @@ use mote_format::{Conv2d, Shape};
 
 use super::matrix;
 use super::products::{self, conv_window, patch};
+use super::window::Window;
 use crate::isa::{Block, Isa, Layer, MAX_PATCHES, block_bytes, own_frame};
 use crate::view::Io;
 use crate::ways;
@@ -62,24 +63,39 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
                 if rows.contains(&at.oy) && cols.contains(&at.ox) {
                     isa.gather(&mut block, i, window.rows(at.image, at.oy, at.ox));
                 } else {
-                    let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
-                    window.patch(at.image, at.oy, at.ox, (g * cin, cin), |at, len, x| {
-                        match (small.get_mut(at..at + len), x) {
-                            (Some(small), Some(x)) => small.copy_from_slice(x),
-                            (Some(small), None) => small.fill(zero),
-                            (None, Some(x)) => isa.pack(&mut block, i, at, x),
-                            (None, None) => isa.fill(&mut block, i, at, len, zero),
-                        }
-                    });
-                    if !small.is_empty() {
-                        isa.pack(&mut block, i, 0, small);
-                    }
+                    edge(isa, &mut block, i, &window, &at, (g * cin, cin), zero);
                 }
                 at.advance(isa, xd, yd);
             }
             isa.product(&mut block, &layer, &mut y[m * yd[3]..]);
             m += count;
         }
+    }
+}
+
+/// Packs patch `i` at a pixel whose window may leave the image, of `len` channels from `c` on. In a frame of its own as
+/// [`own_frame`] says: it does not count while products are computed.
+#[cfg_attr(target_arch = "x86_64", inline(always))]
+#[cfg_attr(not(target_arch = "x86_64"), inline(never))]
+fn edge<I: Isa>(
+    isa: I,
+    block: &mut Block<'_>,
+    i: usize,
+    window: &Window,
+    at: &Position<'_>,
+    (c, len): (usize, usize),
+    zero: i8,
+) {
+    let k = block.len;
+    let small = &mut [0; SMALL][..if isa.may(ways::SMALL) && k <= SMALL { k } else { 0 }];
+    window.patch(at.image, at.oy, at.ox, (c, len), |at, len, x| match (small.get_mut(at..at + len), x) {
+        (Some(small), Some(x)) => small.copy_from_slice(x),
+        (Some(small), None) => small.fill(zero),
+        (None, Some(x)) => isa.pack(block, i, at, x),
+        (None, None) => isa.fill(block, i, at, len, zero),
+    });
+    if !small.is_empty() {
+        isa.pack(block, i, 0, small);
     }
 }
 

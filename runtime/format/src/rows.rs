@@ -192,15 +192,17 @@ impl Bands {
         }
     }
 
-    /// Makes the operator, its input's shape and its output's those for output rows `rows` alone; gives the bytes of
-    /// the arena that are read and that are written.
-    pub fn keep(
-        &self,
-        rows: &Range<usize>,
+    /// Makes the operator, its input's shape and its output's those for the next band alone; gives the bytes of the arena
+    /// that are read and that are written, `None` at the end. Not inlined: what it keeps on the stack would lie there while
+    /// a kernel runs.
+    #[inline(never)]
+    pub fn keep_next(
+        &mut self,
         op: &mut Op,
         x: &mut Shape,
         y: &mut Shape,
-    ) -> (Range<usize>, Range<usize>) {
+    ) -> Option<(Range<usize>, Range<usize>)> {
+        let rows = &self.next()?;
         let bytes = |(at, image): (usize, Image), rows: &Range<usize>| {
             at + rows.start * image.row..at + rows.end * image.row
         };
@@ -209,7 +211,7 @@ impl Bands {
         op.keep_rows(&self.window, rows, height);
         x.set_height(reads.len());
         y.set_height(rows.len());
-        (bytes(self.x, &reads), bytes(self.y, rows))
+        Some((bytes(self.x, &reads), bytes(self.y, rows)))
     }
 }
 

@@ -17,7 +17,7 @@ use mote_format::{Rounding, Scale};
 /// Patches of a full block.
 pub(super) const PATCHES: usize = 4;
 /// Sums of a dense layer that are kept while the parts of its input are widened one after the other.
-const SUMS: usize = 32;
+const SUMS: usize = 16;
 
 /// The first aligned word of a block's scratch, when the scratch holds the block.
 fn base(block: &mut Block<'_>) -> Option<*mut i8> {
@@ -254,28 +254,34 @@ impl Call<'_, '_> {
 ///
 /// # Safety
 /// As of the loops.
-unsafe fn outputs(patches: usize, product: &mut Product, y: &mut [i8], count: usize) {
+unsafe fn outputs(isa: impl Isa, patches: usize, product: &mut Product, y: &mut [i8], count: usize) {
     (product.y, product.y_end) = (y.as_mut_ptr(), y[count..].as_mut_ptr());
     // SAFETY: the caller's promise.
-    unsafe { call(patches, product) };
+    unsafe { call(isa, patches, product) };
 }
 
 /// Runs the loops over a block for the raw sums of `sums.len() / patches` rows.
 ///
 /// # Safety
 /// As of the loops.
-unsafe fn raw(patches: usize, product: &mut Product, sums: &mut [i32]) {
+unsafe fn raw(isa: impl Isa, patches: usize, product: &mut Product, sums: &mut [i32]) {
     let range = sums.as_mut_ptr_range();
     (product.profile, product.y, product.y_end) = (RAW, range.start.cast(), range.end.cast());
     // SAFETY: the caller's promise.
-    unsafe { call(patches, product) };
+    unsafe { call(isa, patches, product) };
 }
 
 /// # Safety
 /// As of the loops.
-unsafe fn call(patches: usize, product: &mut Product) {
+unsafe fn call(isa: impl Isa, patches: usize, product: &mut Product) {
     // SAFETY: the caller's promise.
-    unsafe { if patches == PATCHES { product::four_patches(product) } else { product::one_patch(product) } }
+    unsafe {
+        if isa.may(ways::BLOCKS) && patches == PATCHES {
+            product::four_patches(product)
+        } else {
+            product::one_patch(product)
+        }
+    }
 }
 
 /// The arguments for all channels, when the loops can do them.
@@ -288,16 +294,16 @@ fn ready(isa: impl Isa, block: &mut Block<'_>, layer: &Layer<'_>) -> Option<Prod
 
 /// The outputs of plain channels.
 #[inline(never)]
-fn plain(product: &mut Product, patches: usize, layer: &Layer<'_>, y: &mut [i8]) {
+fn plain(isa: impl Isa, product: &mut Product, patches: usize, layer: &Layer<'_>, y: &mut [i8]) {
     let count = layer.w.count;
     if y.len() < (patches - 1) * layer.stride + count {
         return;
     }
     // SAFETY: the views' lengths were checked here and in `Call::product`; the channels are plain.
-    unsafe { outputs(patches, product, y, count) };
-    if is_narrow(&layer.channels.output) {
+    unsafe { outputs(isa, patches, product, y, count) };
+    if isa.may(ways::NARROW) && is_narrow(&layer.channels.output) {
         for i in 0..patches {
-            hold(&layer.channels.output, &mut y[i * layer.stride..][..count]);
+            hold(isa, &layer.channels.output, &mut y[i * layer.stride..][..count]);
         }
     }
 }
@@ -310,7 +316,7 @@ pub(super) fn product<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, 
         return;
     }
     match ready(isa, block, layer) {
-        Some(mut product) => plain(&mut product, patches, layer, y),
+        Some(mut product) => plain(isa, &mut product, patches, layer, y),
         None if isa.may(ways::SHORT) && block.len < LEAST => short(isa, block, layer, y),
         None if isa.may(ways::LONG) => mixed(isa, block, layer, y),
         None => {}
@@ -337,7 +343,7 @@ fn mixed<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8])
         product.bias = &raw const ZERO;
         // SAFETY: the views' lengths were checked in `product` and in `Call::product`; raw sums of one row are as many
         // as there are patches.
-        unsafe { raw(block.count, product, sums) };
+        unsafe { raw(isa, block.count, product, sums) };
         for (i, &sum) in sums.iter().enumerate() {
             requantize_from(n, &[sum], &layer.channels, &mut y[i * layer.stride + n..][..1]);
         }
@@ -367,8 +373,8 @@ fn is_narrow(output: &Output) -> bool {
 }
 
 /// Holds outputs, which the loops hold in int8, between narrower bounds.
-pub(super) fn hold(output: &Output, y: &mut [i8]) {
-    if is_narrow(output) {
+pub(super) fn hold(isa: impl Isa, output: &Output, y: &mut [i8]) {
+    if isa.may(ways::NARROW) && is_narrow(output) {
         y.iter_mut().for_each(|y| *y = (*y).max(output.min).min(output.max));
     }
 }
@@ -407,36 +413,44 @@ pub(super) fn matrix<I: Isa>(isa: I, x: Rows<'_>, layer: &Layer<'_>, scratch: &m
         let mut ready = ready(isa, &mut block, layer);
         while x.count - m >= count {
             for i in 0..count {
-                row(&mut block, i, x.row(m + i));
+                row(isa, &mut block, i, x.row(m + i));
             }
             let y = &mut y[m * layer.stride..];
             match &mut ready {
-                Some(product) => plain(product, count, layer, y),
-                None => product(isa, &mut block, layer, y),
+                Some(product) => plain(isa, product, count, layer, y),
+                None if isa.may(ways::SHORT | ways::LONG) => product(isa, &mut block, layer, y),
+                None => {}
             }
             m += count;
         }
     }
-    while isa.may(ways::PARTS) && m < x.count {
+}
+
+/// As [`matrix`], for rows that are longer than the scratch.
+#[inline(never)]
+pub(super) fn long<I: Isa>(isa: I, x: Rows<'_>, layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
+    for m in 0..x.count {
         parts(isa, x.row(m), layer, scratch, &mut y[m * layer.stride..]);
-        m += 1;
     }
 }
 
 /// Makes patch `i` of a row.
 #[inline(always)]
-fn row(block: &mut Block<'_>, i: usize, x: &[i8]) {
+fn row(isa: impl Isa, block: &mut Block<'_>, i: usize, x: &[i8]) {
     match base(block) {
         // SAFETY: `base` has found room for a patch of as many values; its words are aligned.
         Some(base) if !x.is_empty() && x.len() % 4 == 0 && x.len() == block.len => unsafe {
             widen(block.count)(base.wrapping_add(8 * i).cast(), x.as_ptr(), x.len() / 4, 0, 1);
         },
-        _ => gather(block, i, Rows { data: x, stride: x.len(), count: 1, len: x.len() }),
+        _ if isa.may(ways::UNEVEN) => {
+            gather(block, i, Rows { data: x, stride: x.len(), count: 1, len: x.len() })
+        }
+        _ => {}
     }
 }
 
 /// The layer's outputs for a row that is longer than the scratch: part by part, a few channels at a time.
-#[inline(never)]
+#[inline(always)]
 fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut [i8]) {
     let most = (scratch.len().saturating_sub(3) / 2) & !15;
     if most == 0 {
@@ -463,16 +477,16 @@ fn parts(isa: impl Isa, x: &[i8], layer: &Layer<'_>, scratch: &mut [i8], y: &mut
             // SAFETY: lengths were checked here and in `Call::product`; each of the sums is read before it is written.
             unsafe {
                 if plain && k + x_part.len() == x.len() {
-                    outputs(1, product, &mut y[from..], count);
+                    outputs(isa, 1, product, &mut y[from..], count);
                 } else {
-                    raw(1, product, &mut sums[..count]);
+                    raw(isa, 1, product, &mut sums[..count]);
                 }
             }
             k += len;
         }
         let y = &mut y[from..from + count];
         if plain {
-            hold(&layer.channels.output, y);
+            hold(isa, &layer.channels.output, y);
         } else {
             requantize_from(from, &sums[..count], &layer.channels, y);
         }

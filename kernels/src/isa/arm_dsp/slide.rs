@@ -332,7 +332,7 @@ pub(super) fn slide<I: Isa>(isa: I, slide: &Slide<'_>, scratch: &mut [i8], y: &m
     for first in (0..cols).step_by(most) {
         Stripe::new(isa, slide, &places, first, most.min(cols - first)).run(y);
     }
-    hold(&slide.scaling.output, y);
+    hold(isa, &slide.scaling.output, y);
 }
 
 /// Some columns of the output.
