@@ -96,8 +96,8 @@ impl<const M: usize, const N: usize> Tile for [[i32; N]; M] {
     }
 }
 
-/// So many products of an int16 value and a weight fit 32 bits.
-pub const WIDE: usize = 511;
+/// So many products of an int16 value and a weight, and three more, fit 32 bits.
+pub const WIDE: usize = 508;
 
 /// Channels that [`Isa::depthwise`] and [`Isa::sum`] treat at a time.
 pub const BLOCK: usize = 16;
@@ -280,11 +280,13 @@ pub trait Isa: Ways {
         }
     }
 
-    /// The dot product of at most [`WIDE`] int16 values with as many weights.
+    /// The dot products of at most [`WIDE`] int16 values with two rows of as many weights.
     #[inline(always)]
-    fn dot16(self, x: &[Word], w: &[i8]) -> i32 {
-        let products = x.iter().zip(w).map(|(&x, &w)| i32::from(i16::from_le_bytes(x)) * i32::from(w));
-        products.fold(0, i32::wrapping_add)
+    fn dot16(self, x: &[Word], w: [&[i8]; 2]) -> [i32; 2] {
+        w.map(|w| {
+            let products = x.iter().zip(w).map(|(&x, &w)| i32::from(i16::from_le_bytes(x)) * i32::from(w));
+            products.fold(0, i32::wrapping_add)
+        })
     }
 
     /// Sums over the taps of each channel from `c` on, at most [`BLOCK`].

@@ -25,6 +25,7 @@ pub fn micro_kernel(isa: &str, op: &Op, x: &Shape, y: &Shape, scratch: usize) ->
         Op::Lut(_) => "lookup",
         Op::Clamp(_) => "clamp",
         Op::Requantize(_) => "rescale",
+        Op::Conv2d16(_) | Op::FullyConnected16(_) => "dot16",
         _ => "plain loop",
     }
 }

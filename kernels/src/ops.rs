@@ -22,6 +22,7 @@ pub(crate) mod depthwise_conv2d_asymmetric;
 pub(crate) mod dequantize;
 pub(crate) mod dequantize16;
 pub(crate) mod div;
+mod dots16;
 pub(crate) mod flip_sign;
 pub(crate) mod fully_connected;
 pub(crate) mod fully_connected16;

@@ -45,25 +45,45 @@ impl<'a> Sums16<'a> {
         Self { bias, wide, scales, shift: io.i8s(requant.shift), min: requant.min, max: requant.max }
     }
 
-    /// The output of channel `n` for the sum of its products, in an integer profile.
-    #[inline(always)]
-    pub fn apply(&self, n: usize, sum: i64) -> Word {
-        let sum = sum.wrapping_add(self.bias(n));
-        self.clamp(match self.scales {
-            Scales::Double(mult) => double(sum as i32, mult[n], self.shift[n].into()),
-            Scales::Single(mult) => single16(sum, mult[n], self.shift[n].into()),
-            Scales::Float(_) => 0,
-        })
+    /// The outputs of the channels from `n` on for the sums of their products, in an integer profile. A function of its own,
+    /// so that a microcontroller keeps all it needs in registers.
+    #[inline(never)]
+    pub fn apply(&self, n: usize, sums: &[i64], y: &mut [Word]) {
+        match self.scales {
+            Scales::Double(mult) => {
+                let scales = mult[n..].iter().zip(&self.shift[n..]);
+                self.each(n, sums, scales, y, |sum, (&m, &s)| double(sum as i32, m, s.into()));
+            }
+            Scales::Single(mult) => {
+                let scales = mult[n..].iter().zip(&self.shift[n..]);
+                self.each(n, sums, scales, y, |sum, (&m, &s)| single16(sum, m, s.into()));
+            }
+            Scales::Float(_) => {}
+        }
     }
 
     /// The same in any profile: what only dense layers need, since the floats take room where there is no unit for them.
-    #[inline(always)]
-    pub fn apply_any(&self, n: usize, sum: i64) -> Word {
+    pub fn apply_any(&self, n: usize, sums: &[i64], y: &mut [Word]) {
         match self.scales {
             Scales::Float(mult) => {
-                self.clamp(float64(sum.wrapping_add(self.bias(n)), f64::from_le_bytes(mult[n])))
+                self.each(n, sums, mult[n..].iter(), y, |sum, &m| float64(sum, f64::from_le_bytes(m)));
             }
-            _ => self.apply(n, sum),
+            _ => self.apply(n, sums, y),
+        }
+    }
+
+    #[inline(always)]
+    fn each<T>(
+        &self,
+        n: usize,
+        sums: &[i64],
+        scales: impl Iterator<Item = T>,
+        y: &mut [Word],
+        scaled: impl Fn(i64, T) -> i32,
+    ) {
+        let (min, max) = (i32::from(self.min), i32::from(self.max));
+        for (i, ((&sum, scale), y)) in sums.iter().zip(scales).zip(y).enumerate() {
+            *y = word(scaled(sum.wrapping_add(self.bias(n + i)), scale).max(min).min(max));
         }
     }
 
@@ -75,18 +95,13 @@ impl<'a> Sums16<'a> {
             self.bias[n].into()
         }
     }
-
-    #[inline(always)]
-    fn clamp(&self, scaled: i32) -> Word {
-        word(scaled.clamp(self.min.into(), self.max.into()))
-    }
 }
 
 /// Profile *single* on 64-bit sums: one product, shifted once, half up; truncated to 32 bits.
 #[inline(always)]
 pub fn single16(sum: i64, mult: i16, shift: i32) -> i32 {
-    let right = (15 - shift) as u32;
-    (sum.wrapping_mul(mult.into()).wrapping_add(1 << (right - 1)) >> right) as i32
+    // A shift by a constant is cheap where 64 bits are two words: all but the last bit first, then the half.
+    ((sum.wrapping_mul(mult.into()) >> (14 - shift) as u32).wrapping_add(1) >> 1) as i32
 }
 
 /// Profile *float* on 64-bit sums: a product of 64-bit floats, half away from zero, held inside 32 bits.

@@ -131,6 +131,7 @@ fn scratch_is_needed_by_products_only() {
         let shape = Shape::new(&[1, 4, 4, 4]).expect("small");
         let packs = match step.op {
             Op::Conv2dAsymmetric(p) => p.layer.kh * p.layer.kw > 1,
+            Op::Conv2d16(p) => p.kh * p.kw > 1,
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::DepthwiseConv2dAsymmetric(_) => true,
             Op::FullyConnected(_) | Op::TransposeConv2d(_) => true,
             _ => false,

@@ -7,6 +7,7 @@ use core::arch::asm;
 
 use super::{Block, Isa, Layer, Rows, Slide, Taps, block_bytes};
 use crate::quant::{Channels, Output, held, plain_shift};
+use crate::view::Word;
 use crate::ways::{self, Ways};
 use mote_format::{Rounding, Scale};
 
@@ -109,6 +110,12 @@ impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
         for (i, acc) in acc.chunks_mut(4).enumerate() {
             sum(x, c + 4 * i, acc);
         }
+    }
+
+    /// Four values are two words; they are paired as `sxtb16` pairs the weights.
+    #[inline(always)]
+    fn dot16(self, x: &[Word], w: [&[i8]; 2]) -> [i32; 2] {
+        dot16(x, w)
     }
 
     const SLIDES: Option<usize> = Some(super::DSP_SLIDES);
@@ -260,6 +267,44 @@ macro_rules! multiply_accumulate {
 multiply_accumulate! {
     /// `acc` plus the products of both pairs of halves.
     smlad
+}
+
+/// The lower halves of two words, and the upper halves.
+#[inline(always)]
+fn pair(a: i32, b: i32) -> (i32, i32) {
+    let (low, high): (i32, i32);
+    // SAFETY: both instructions only write their destination registers; the build has the DSP extension.
+    unsafe {
+        asm!("pkhbt {0}, {1}, {2}, lsl #16", out(reg) low, in(reg) a, in(reg) b,
+            options(pure, nomem, nostack, preserves_flags));
+        asm!("pkhtb {0}, {2}, {1}, asr #16", out(reg) high, in(reg) a, in(reg) b,
+            options(pure, nomem, nostack, preserves_flags));
+    }
+    (low, high)
+}
+
+/// The dot products of int16 values with two rows of weights; what is left after whole words is done one by one.
+#[inline(never)]
+fn dot16(x: &[Word], w: [&[i8]; 2]) -> [i32; 2] {
+    let w = w.map(|w| &w[..x.len()]);
+    let (fours, rest) = x.as_chunks::<4>();
+    let mut acc = [0i32; 2];
+    for (i, four) in fours.iter().enumerate() {
+        let [a, b, c, d, e, f, g, h] = *bytemuck::cast_ref::<_, [u8; 8]>(four);
+        let (low, high) = pair(i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h]));
+        for (acc, w) in acc.iter_mut().zip(w) {
+            // SAFETY: a row is as long as `x`, in which this is a whole four.
+            let (even, odd) = widen(unsafe { word_at(w, 4 * i) });
+            *acc = smlad(smlad(*acc, low, even), high, odd);
+        }
+    }
+    let whole = x.len() - rest.len();
+    for (acc, w) in acc.iter_mut().zip(w) {
+        for (&x, &w) in rest.iter().zip(&w[whole..]) {
+            *acc = acc.wrapping_add(i32::from(i16::from_le_bytes(x)) * i32::from(w));
+        }
+    }
+    acc
 }
 
 /// The dot products of `M` rows with two; what is left of a row after whole words is done one by one.

@@ -3,7 +3,8 @@
 
 use mote_format::{Conv2d16, Shape};
 
-use super::products16::{self, conv_window, dot, place};
+use super::dots16::outputs;
+use super::products16::{self, conv_window, place};
 use crate::isa::Isa;
 use crate::sums16::word;
 use crate::view::{Io, Word};
@@ -42,9 +43,7 @@ pub(crate) fn run<I: Isa>(isa: I, p: &Conv2d16, mut io: Io<'_>) {
                 });
                 &patch[..k]
             };
-            for (o, (y, w)) in y.iter_mut().zip(w.chunks_exact(k)).enumerate() {
-                *y = sums.apply(g * cout + o, dot(isa, x, w));
-            }
+            outputs(isa, x, w, y, |o, dots, y| sums.apply(g * cout + o, dots, y));
         }
     }
 }

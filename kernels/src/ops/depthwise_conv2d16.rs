@@ -39,7 +39,9 @@ pub(crate) fn run<I: Isa>(_: I, p: &DepthwiseConv2d16, mut io: Io<'_>) {
                     }
                 }
             }
-            y.iter_mut().zip(acc).enumerate().for_each(|(i, (y, acc))| *y = sums.apply(c + i, (*acc).into()));
+            let mut wide = [0; BLOCK];
+            wide.iter_mut().zip(&*acc).for_each(|(wide, &acc)| *wide = acc.into());
+            sums.apply(c, &wide[..y.len()], y);
         }
     }
 }

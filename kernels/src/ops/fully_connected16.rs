@@ -2,7 +2,8 @@
 
 use mote_format::{FullyConnected16, Shape};
 
-use super::products16::{self, dot};
+use super::dots16::outputs;
+use super::products16;
 use crate::isa::Isa;
 use crate::view::Io;
 
@@ -19,8 +20,6 @@ pub(crate) fn run<I: Isa>(isa: I, p: &FullyConnected16, mut io: Io<'_>) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
     let (x, w, sums) = (io.x[0].words(), io.i8s(p.weights), io.sums16(p.bias, &p.requant));
     for (x, y) in x.chunks_exact(cin).zip(io.y.words().chunks_exact_mut(cout)) {
-        for (o, (y, w)) in y.iter_mut().zip(w.chunks_exact(cin)).enumerate() {
-            *y = sums.apply_any(o, dot(isa, x, w));
-        }
+        outputs(isa, x, w, y, |o, dots, y| sums.apply_any(o, dots, y));
     }
 }

@@ -1,12 +1,10 @@
-//! What layers of products over int16 values are: the naive loops that define them, and the product of rows of any length.
-//! Padding holds 0, which adds nothing.
+//! What layers of products over int16 values are: the naive loops that define them. Padding holds 0, which adds nothing.
 
 use mote_format::{Conv2d16, DepthwiseConv2d16, FullyConnected16};
 
 use super::window::Window;
-use crate::isa::{Isa, WIDE};
 use crate::sums16::value;
-use crate::view::{Io, Word};
+use crate::view::Io;
 
 pub(super) fn conv_window(p: &Conv2d16, [_, h, w, c]: [usize; 4]) -> Window {
     Window::new([h, w, c], [p.kh, p.kw], p.stride, p.dilation, p.pads)
@@ -38,7 +36,7 @@ pub(super) fn conv2d(p: &Conv2d16, mut io: Io<'_>) {
                 sum += i64::from(value(x) * i32::from(w[((o * kh + ky) * kw + kx) * cin + c]));
             }
         }
-        *y = sums.apply(o, sum);
+        sums.apply(o, &[sum], core::slice::from_mut(y));
     }
 }
 
@@ -57,7 +55,7 @@ pub(super) fn depthwise_conv2d(p: &DepthwiseConv2d16, mut io: Io<'_>) {
                 sum += i64::from(value(x) * i32::from(w[(ky * kw + kx) * yd[3] + o]));
             }
         }
-        *y = sums.apply(o, sum);
+        sums.apply(o, &[sum], core::slice::from_mut(y));
     }
 }
 
@@ -68,13 +66,6 @@ pub(super) fn fully_connected(p: &FullyConnected16, mut io: Io<'_>) {
     for (i, y) in io.y.words().iter_mut().enumerate() {
         let (row, o) = (i / cout, i % cout);
         let sum = (0..cin).map(|c| i64::from(value(x[row * cin + c]) * i32::from(w[o * cin + c]))).sum();
-        *y = sums.apply_any(o, sum);
+        sums.apply_any(o, &[sum], core::slice::from_mut(y));
     }
-}
-
-/// The exact dot product of any number of values and weights.
-#[inline(always)]
-pub(super) fn dot<I: Isa>(isa: I, x: &[Word], w: &[i8]) -> i64 {
-    let parts = x.chunks(WIDE).zip(w.chunks(WIDE)).map(|(x, w)| i64::from(isa.dot16(x, w)));
-    parts.sum()
 }
