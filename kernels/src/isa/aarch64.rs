@@ -28,15 +28,10 @@ struct Family {
     values: usize,
     /// Bytes of a word.
     word: usize,
-    /// Rows of a word of a depthwise layer.
-    rows: usize,
     ways: fn(&[i8], usize, usize) -> Vec<u8>,
     /// # Safety
     /// The family's instructions, and what [`Engine::products`] asserts.
     products: unsafe fn(&Patches<'_>, &Weights<'_>, &Out<'_>, &mut [i8]),
-    /// # Safety
-    /// The family's instructions, and what [`Engine::depthwise`] asserts.
-    depthwise: unsafe fn(&Depthwise<'_>, &Out<'_>, &mut [i8]),
 }
 
 /// NEON, which every AArch64 processor has: sixteen values a word, multiplied to 16 bits and summed in pairs.
@@ -45,10 +40,8 @@ static NEON: Family = Family {
     present: || std::arch::is_aarch64_feature_detected!("neon"),
     values: 16,
     word: 16,
-    rows: 1,
     ways: neon::ways,
     products: neon::products,
-    depthwise: slide::depthwise,
 };
 
 /// The dot products of Armv8.2: four values a word.
@@ -57,10 +50,8 @@ static DOTPROD: Family = Family {
     present: || std::arch::is_aarch64_feature_detected!("dotprod"),
     values: 4,
     word: 4,
-    rows: 4,
     ways: |_, _, _| Vec::new(),
     products: dotprod::products,
-    depthwise: dotprod::depthwise,
 };
 
 /// The families that this machine has, slowest first.
@@ -94,7 +85,7 @@ impl Engine for Family {
     }
 
     fn rows(&self) -> usize {
-        self.rows
+        1
     }
 
     fn tiles(&self) -> &'static [(usize, usize)] {
@@ -106,19 +97,11 @@ impl Engine for Family {
     }
 
     fn depthwise_way(&self, w: &[i8]) -> u8 {
-        if self.rows == 1 { slide::way(w) } else { 0 }
+        slide::way(w)
     }
 
     fn put(&self, x: &[i8], values: &mut [u8]) {
         values.copy_from_slice(bytemuck::cast_slice(x));
-    }
-
-    fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]) {
-        let (words, _) = words.as_chunks_mut::<BLOCK>();
-        let end = words.len().saturating_sub(1) * step + BLOCK;
-        assert!(rows.len() == 4 && (words.is_empty() || rows.iter().all(|row| row.len() >= end)));
-        // SAFETY: the family's existence proves NEON; the blocks lie in the rows.
-        unsafe { slide::interleave(rows, step, words) }
     }
 
     fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
@@ -131,13 +114,10 @@ impl Engine for Family {
     }
 
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-        // A word of a depthwise layer has 32 bits where it holds several rows.
-        let word = if self.rows == 1 { 1 } else { 4 };
-        assert!(d.end(BLOCK * word) <= d.x.len() && d.w.len() >= d.taps.len() * BLOCK * self.rows);
+        assert!(d.end(BLOCK) <= d.x.len() && d.w.len() >= d.taps.len() * BLOCK);
         assert!(out.fits(BLOCK) && out.end(d.places) <= y.len());
-        // SAFETY: the family's existence proves its instructions; taps, weights, channels and outputs lie in their
-        // slices.
-        unsafe { (self.depthwise)(d, out, y) }
+        // SAFETY: the family's existence proves NEON; taps, weights, channels and outputs lie in their slices.
+        unsafe { slide::depthwise(d, out, y) }
     }
 
     fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]) {

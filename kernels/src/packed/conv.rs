@@ -16,6 +16,9 @@ use crate::view::Io;
 const BAND: usize = 96 * 1024;
 
 const NONE: Pads = Pads { top: 0, left: 0, bottom: 0, right: 0 };
+/// Bytes of a run that is brought to others, with what follows it.
+const CHUNK: usize = 16;
+
 const ONE: Stride = Stride { h: 1, w: 1 };
 
 /// Some vectors of output channels.
@@ -39,10 +42,13 @@ pub(super) struct Conv {
     band: Band,
     /// Output channels.
     outputs: usize,
-    /// Words of a patch's run.
+    /// Runs of a patch, and words of a run.
+    runs: usize,
     len: usize,
     /// The pixels of a band.
     places: Vec<Place>,
+    /// The same where the runs of patches, which are far shorter than a word, are brought together first.
+    gathered: Option<Vec<Place>>,
     weights: Lines,
     blocks: Vec<Block>,
     constants: Constants,
@@ -79,25 +85,32 @@ impl Conv {
         let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
         let value = engine.word() / engine.values();
         let line = image.width() * c * value;
-        // The last word of a run may reach behind the last value.
-        let band = Band { value, line, slack: engine.word(), rows: image.band(line, BAND) };
         let weights = io.i8s(p.weights);
-        let len = (window.kernel[1] * c).div_ceil(engine.values());
+        let (kh, row) = (window.kernel[0], window.kernel[1] * c);
+        let words = |values: usize| values.div_ceil(engine.values());
+        let gather = 2 * words(kh * row) <= kh * words(row) && row * value <= CHUNK;
+        let (runs, len) = if gather { (1, words(kh * row)) } else { (kh, words(row)) };
+        let (rows, patch) = (image.band(line, BAND), len * engine.word());
+        // The last word of a run may reach behind the last value, as a chunk may.
+        let slack = if gather { 2 * CHUNK + rows * columns * patch } else { engine.word() };
+        let band = Band { value, line, slack, rows };
         let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
         let pixel = window.stride[1] * c * value;
         let place = |i: usize| Place {
             from: (i / columns * window.stride[0] * line + i % columns * pixel) as u32,
             to: (i * outputs) as u32,
         };
-        let places = (0..band.rows * columns).map(place).collect();
+        let places: Vec<Place> = (0..band.rows * columns).map(place).collect();
+        let together = |(i, place): (usize, &Place)| Place { from: (i * patch) as u32, ..*place };
+        let gathered = gather.then(|| places.iter().enumerate().map(together).collect());
         let tiles = engine.tiles().iter().filter(|&&(_, pixels)| pixels > 1 || images * rows * columns == 1);
         let vectors = tiles.map(|&(vectors, _)| vectors).collect::<Vec<_>>();
-        let (mut blocks, weights) = pack(engine, &vectors, weights, outputs, window.kernel[0], len);
+        let (mut blocks, weights) = pack(engine, &vectors, weights, outputs, runs, len);
         for block in &mut blocks {
             let lanes = engine.lanes();
             block.profile = constants.profile(block.first * lanes..(block.first + block.vectors) * lanes);
         }
-        Some(Self { engine, image, band, outputs, len, places, weights, blocks, constants })
+        Some(Self { engine, image, band, outputs, runs, len, places, gathered, weights, blocks, constants })
     }
 
     /// Bytes of packed weights.
@@ -107,12 +120,18 @@ impl Conv {
 
     /// The layer's outputs.
     pub(super) fn run(&self, x: &[i8], y: &mut [i8], threads: &Threads) {
-        let Window { kernel: [runs, _], dilation: [dilation, _], .. } = self.image.window;
-        let (len, lanes, stride) = (self.len, self.engine.lanes(), dilation * self.band.line);
+        let (runs, len, lanes) = (self.runs, self.len, self.engine.lanes());
+        let stride = self.image.window.dilation[0] * self.band.line;
         let put = |x: &[i8], values: &mut [u8]| self.engine.put(x, values);
         self.image.bands((x, y), self.band, threads, put, |bytes, y| {
             let places = &self.places[..y.len() / self.outputs];
-            let patches = Patches { bytes, places, runs, stride, len };
+            let patches = match &self.gathered {
+                Some(to) => {
+                    let to = &to[..places.len()];
+                    Patches { bytes: self.gather(bytes, places, to), places: to, runs, stride, len }
+                }
+                None => Patches { bytes, places, runs, stride, len },
+            };
             // From the last block to the first, see `Out`.
             for &Block { first, vectors, start, ref ways, profile } in self.blocks.iter().rev() {
                 let from = first * lanes;
@@ -122,6 +141,24 @@ impl Conv {
                 self.engine.products(&patches, &w, &out, &mut y[from..]);
             }
         });
+    }
+
+    /// Brings the runs of each patch together, behind the rows of the image; what follows them in the last word of a patch
+    /// has weights of 0.
+    fn gather<'b>(&self, bytes: &'b mut [u8], places: &[Place], to: &[Place]) -> &'b [u8] {
+        let Image { window, columns, .. } = self.image;
+        let run = window.kernel[1] * window.image[2] * self.band.value;
+        let stride = window.dilation[0] * self.band.line;
+        let lines = self.image.bytes(places.len() / columns, self.band.line) + CHUNK;
+        let (lines, patches) = bytes.split_at_mut(lines);
+        for (place, to) in places.iter().zip(to) {
+            // Each run is written with what follows it in the image, which the next one covers.
+            for ky in 0..window.kernel[0] {
+                let from = &lines[place.from as usize + ky * stride..][..CHUNK];
+                patches[to.from as usize + ky * run..][..CHUNK].copy_from_slice(from);
+            }
+        }
+        patches
     }
 }
 

@@ -53,7 +53,9 @@ pub(crate) trait Engine: Sync {
 
     /// Words of 32 bits of one value from each of [`rows`](Self::rows) rows: `4 · lanes` words from each place, places
     /// being `step` values apart.
-    fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]);
+    fn interleave(&self, rows: &[&[i8]], step: usize, words: &mut [u32]) {
+        let _ = (rows, step, words);
+    }
 
     /// Patches times weights, requantized.
     fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]);

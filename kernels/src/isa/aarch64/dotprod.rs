@@ -1,13 +1,12 @@
-//! Products by `sdot`: four values of a pixel, or of a column of taps, times those of four channels. A tile is four pixels and up to four vectors
+//! Products by `sdot`: four values of a pixel times those of four channels. A tile is four pixels and up to four vectors
 //! of channels; what lies in four words of a pixel is multiplied out of one register.
 
 use core::arch::aarch64::*;
 use core::arch::asm;
 
-use super::lanes::{Range, Scales, V, store};
-use super::slide::scales;
-use super::{BLOCK, LANES};
-use crate::packed::engine::{Depthwise, Out, Patches, Weights};
+use super::LANES;
+use super::lanes::{Range, Scales, V, by_profile, load4, store};
+use crate::packed::engine::{Out, Patches, Weights};
 
 /// Bytes of a vector of weights.
 const VECTOR: usize = 16;
@@ -18,16 +17,24 @@ const VECTOR: usize = 16;
 /// Dot products, and what [`Engine::products`](crate::packed::engine::Engine::products) asserts.
 #[target_feature(enable = "neon,dotprod")]
 pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
+    // SAFETY: the caller's promise.
+    unsafe { by_profile!(out, blocks; x, w, out, y) }
+}
+
+/// # Safety
+/// As [`products`].
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn blocks<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
     for v in (0..w.vectors).step_by(4) {
         // SAFETY: the weights of each vector are there, and some of its outputs; the rest is the caller's promise.
         unsafe {
             let (w, word, y) =
                 (w.values.as_ptr().add(v * VECTOR), w.vectors * VECTOR, y.as_mut_ptr().add(v * LANES));
             match word / VECTOR - v {
-                1 => pixels::<1>(x, w, word, out, v * LANES, y),
-                2 => pixels::<2>(x, w, word, out, v * LANES, y),
-                3 => pixels::<3>(x, w, word, out, v * LANES, y),
-                _ => pixels::<4>(x, w, word, out, v * LANES, y),
+                1 => pixels::<PROFILE, 1>(x, w, word, out, v * LANES, y),
+                2 => pixels::<PROFILE, 2>(x, w, word, out, v * LANES, y),
+                3 => pixels::<PROFILE, 3>(x, w, word, out, v * LANES, y),
+                _ => pixels::<PROFILE, 4>(x, w, word, out, v * LANES, y),
             }
         }
     }
@@ -39,7 +46,7 @@ pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y
 /// # Safety
 /// As [`products`].
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn pixels<const N: usize>(
+unsafe fn pixels<const PROFILE: u8, const N: usize>(
     x: &Patches<'_>,
     w: *const i8,
     word: usize,
@@ -47,34 +54,50 @@ unsafe fn pixels<const N: usize>(
     c: usize,
     y: *mut i8,
 ) {
-    let (pixels, channels) = (x.places.len(), (out.channels - c).min(N * LANES));
-    let range = Range::new(out.zero, out.min, out.max);
-    // SAFETY: the constants are there for whole vectors; the pixels lie in the patches, and in the outputs.
+    let pixels = x.places.len();
+    // SAFETY: the pixels lie in the patches.
     unsafe {
-        let all: [Scales; 4] =
-            core::array::from_fn(|n| Scales::at(out, c + if n < N { n * LANES } else { 0 }));
-        let [s0, s1, s2, s3] = &all;
-        let put = |sums: [V; N], pixel: usize| {
-            let y = y.add(x.places.get_unchecked(pixel).to as usize);
-            let vector = |n: usize| sums[if n < N { n } else { 0 }];
-            let sums = [vector(0), vector(1), vector(2), vector(3)];
-            store(y, range.requantize(out.profile, sums, [s0, s1, s2, s3]), channels);
-        };
         if pixels < 4 {
             for pixel in 0..pixels {
-                let [sums] = sums::<1, N>(x, pixel, w, word, &all);
-                put(sums, pixel);
+                tile::<PROFILE, 1, N>(x, pixel, w, word, out, c, y);
             }
             return;
         }
         let mut pixel = 0;
         while pixel < pixels {
-            pixel = pixel.min(pixels - 4);
-            let sums = sums::<4, N>(x, pixel, w, word, &all);
-            for (m, sums) in sums.into_iter().enumerate() {
-                put(sums, pixel + m);
-            }
+            tile::<PROFILE, 4, N>(x, pixel.min(pixels - 4), w, word, out, c, y);
             pixel += 4;
+        }
+    }
+}
+
+/// The outputs of `M` pixels.
+///
+/// # Safety
+/// As [`products`]; the pixels from `pixel` on lie in the patches.
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn tile<const PROFILE: u8, const M: usize, const N: usize>(
+    x: &Patches<'_>,
+    pixel: usize,
+    w: *const i8,
+    word: usize,
+    out: &Out<'_>,
+    c: usize,
+    y: *mut i8,
+) {
+    let channels = (out.channels - c).min(N * LANES);
+    let range = Range::new(out.zero, out.min, out.max);
+    // SAFETY: the constants are there for whole vectors, and the outputs of the pixels.
+    unsafe {
+        let sums = sums::<M, N>(x, pixel, w, word, out.bias.as_ptr().add(c));
+        let vector = const { [0, 1 % N * LANES, 2 % N * LANES, 3 % N * LANES] };
+        let (s0, s1) = (Scales::at(out, c), Scales::at(out, c + vector[1]));
+        let (s2, s3) = (Scales::at(out, c + vector[2]), Scales::at(out, c + vector[3]));
+        for (m, sums) in sums.iter().enumerate() {
+            let sums = [sums[0], sums[1 % N], sums[2 % N], sums[3 % N]];
+            let bytes = range.requantize::<PROFILE>(sums, [&s0, &s1, &s2, &s3]);
+            store(y.add(x.places.get_unchecked(pixel + m).to as usize), bytes, channels);
         }
     }
 }
@@ -82,7 +105,7 @@ unsafe fn pixels<const N: usize>(
 /// The sums of `M` pixels, their bias added.
 ///
 /// # Safety
-/// The pixels lie in the patches, and the weights of each word are there.
+/// The pixels lie in the patches; the weights of each word are there, and the bias of each vector.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn sums<const M: usize, const N: usize>(
@@ -90,11 +113,12 @@ unsafe fn sums<const M: usize, const N: usize>(
     pixel: usize,
     mut w: *const i8,
     word: usize,
-    scales: &[Scales; 4],
+    bias: *const i32,
 ) -> [[V; N]; M] {
-    let mut sums = [core::array::from_fn(|n| scales[n].bias); M];
+    let next = x.stride.wrapping_sub(4 * x.len);
     // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words.
     unsafe {
+        let mut sums = [core::array::from_fn(|n| vld1q_s32(bias.add(n * LANES))); M];
         let mut pixels: [*const i8; M] = core::array::from_fn(|m| {
             x.bytes.as_ptr().add(x.places.get_unchecked(pixel + m).from as usize).cast()
         });
@@ -105,11 +129,10 @@ unsafe fn sums<const M: usize, const N: usize>(
                     *words = vld1q_s8(*x);
                     *x = x.add(VECTOR);
                 }
-                each::<0, M, N>(&mut sums, words, w);
-                each::<1, M, N>(&mut sums, words, w.add(word));
-                each::<2, M, N>(&mut sums, words, w.add(2 * word));
-                each::<3, M, N>(&mut sums, words, w.add(3 * word));
-                w = w.wrapping_add(4 * word);
+                each::<0, M, N>(&mut sums, words, &mut w, word);
+                each::<1, M, N>(&mut sums, words, &mut w, word);
+                each::<2, M, N>(&mut sums, words, &mut w, word);
+                each::<3, M, N>(&mut sums, words, &mut w, word);
             }
             for _ in 0..x.len % 4 {
                 let mut words = [vdupq_n_s8(0); M];
@@ -117,100 +140,15 @@ unsafe fn sums<const M: usize, const N: usize>(
                     *words = vreinterpretq_s8_s32(vld1q_dup_s32(x.cast()));
                     *x = x.add(4);
                 }
-                each::<0, M, N>(&mut sums, words, w);
-                w = w.wrapping_add(word);
+                each::<0, M, N>(&mut sums, words, &mut w, word);
             }
-            pixels = pixels.map(|at| at.wrapping_add(x.stride).wrapping_sub(4 * x.len));
+            pixels = pixels.map(|at| at.wrapping_add(next));
         }
-    }
-    sums
-}
-
-/// Requantized sums of windows: four rows of a tap at once.
-///
-/// # Safety
-/// Dot products, and what [`Engine::depthwise`](crate::packed::engine::Engine::depthwise) asserts, for four rows a word.
-#[target_feature(enable = "neon,dotprod")]
-pub(super) unsafe fn depthwise(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match d.taps.len() {
-            3 => windows::<3>(d, out, y),
-            _ => any(d, out, y),
-        }
+        sums
     }
 }
 
-/// Windows of few taps, whose weights stay in registers.
-///
-/// # Safety
-/// As [`depthwise`]; there are so many taps.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn windows<const TAPS: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-    let range = Range::new(out.zero, out.min, out.max);
-    // SAFETY: constants, weights, taps and outputs are there.
-    unsafe {
-        let all = scales(out);
-        let [s0, s1, s2, s3] = &all;
-        let w: [[int8x16_t; 4]; TAPS] = core::array::from_fn(|tap| load4(d.w.as_ptr().add(tap * 4 * BLOCK)));
-        let taps: [usize; TAPS] = core::array::from_fn(|tap| *d.taps.get_unchecked(tap));
-        for place in d.places {
-            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
-            let mut sums = [s0.bias, s1.bias, s2.bias, s3.bias];
-            for tap in 0..TAPS {
-                let x = load4(x.add(taps[tap]));
-                for n in 0..4 {
-                    sums[n] = dot_vectors(sums[n], x[n], w[tap][n]);
-                }
-            }
-            let bytes = range.requantize(out.profile, sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
-        }
-    }
-}
-
-/// Windows of any taps.
-///
-/// # Safety
-/// As [`depthwise`].
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-    let range = Range::new(out.zero, out.min, out.max);
-    // SAFETY: constants, weights, taps and outputs are there.
-    unsafe {
-        let all = scales(out);
-        let [s0, s1, s2, s3] = &all;
-        for place in d.places {
-            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
-            let (mut sums, mut w) = ([s0.bias, s1.bias, s2.bias, s3.bias], d.w.as_ptr());
-            for &tap in d.taps {
-                let (x, weights) = (load4(x.add(tap)), load4(w));
-                for n in 0..4 {
-                    sums[n] = dot_vectors(sums[n], x[n], weights[n]);
-                }
-                w = w.add(4 * BLOCK);
-            }
-            let bytes = range.requantize(out.profile, sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
-        }
-    }
-}
-
-/// Four vectors.
-///
-/// # Safety
-/// They are there.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn load4(at: *const i8) -> [int8x16_t; 4] {
-    // SAFETY: the caller's promise.
-    let all = unsafe { vld1q_s8_x4(at) };
-    [all.0, all.1, all.2, all.3]
-}
-
-/// Sums plus the products of word `LANE` of each pixel.
+/// Sums plus the products of word `LANE` of each pixel; `w` moves on to the next word's weights, `word` bytes later.
 ///
 /// # Safety
 /// The weights are there.
@@ -219,16 +157,20 @@ unsafe fn load4(at: *const i8) -> [int8x16_t; 4] {
 unsafe fn each<const LANE: u8, const M: usize, const N: usize>(
     sums: &mut [[V; N]; M],
     x: [int8x16_t; M],
-    w: *const i8,
+    w: &mut *const i8,
+    word: usize,
 ) {
-    let mut weights = [vdupq_n_s8(0); N];
     // SAFETY: the caller's promise.
-    unsafe {
-        match N {
-            4 => weights.copy_from_slice(&load4(w)[..N]),
-            _ => weights.iter_mut().enumerate().for_each(|(n, weight)| *weight = vld1q_s8(w.add(n * VECTOR))),
+    let weights: [int8x16_t; N] = unsafe {
+        if N == 4 {
+            let four = load4(w, word);
+            core::array::from_fn(|n| four[n])
+        } else {
+            let at = *w;
+            *w = w.wrapping_add(word);
+            core::array::from_fn(|n| vld1q_s8(at.add(n * VECTOR)))
         }
-    }
+    };
     for (sums, x) in sums.iter_mut().zip(x) {
         for (sum, w) in sums.iter_mut().zip(weights) {
             *sum = dot::<LANE>(*sum, w, x);
@@ -257,21 +199,6 @@ fn dot<const LANE: u8>(mut sum: V, w: int8x16_t, x: int8x16_t) -> V {
         1 => sdot!("1"),
         2 => sdot!("2"),
         _ => sdot!("3"),
-    }
-    sum
-}
-
-/// Sums plus the products of four values of each channel.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-fn dot_vectors(mut sum: V, x: int8x16_t, w: int8x16_t) -> V {
-    // SAFETY: registers only; the function has the instruction.
-    unsafe {
-        asm!(
-            "sdot {sum:v}.4s, {x:v}.16b, {w:v}.16b",
-            sum = inout(vreg) sum, x = in(vreg) x, w = in(vreg) w,
-            options(pure, nomem, nostack, preserves_flags),
-        );
     }
     sum
 }

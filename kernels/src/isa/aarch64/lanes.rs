@@ -1,10 +1,33 @@
 //! Requantization of vectors of four sums in the ways of rounding of [`Profile`], and how four of them become bytes.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 
 use super::LANES;
 use crate::packed::Profile;
 use crate::packed::engine::{Out, Rescale};
+
+/// The profiles as constant parameters.
+pub(super) const DOUBLE: u8 = 0;
+pub(super) const AWAY: u8 = 1;
+pub(super) const UP: u8 = 2;
+pub(super) const SINGLE: u8 = 3;
+pub(super) const FLOAT: u8 = 4;
+
+/// A call of a function whose first parameter is the profile.
+macro_rules! by_profile {
+    ($out:expr, $name:ident $(, $parameter:expr)*; $($argument:expr),*) => {
+        match $out.profile {
+            // Others are never asked for: see `Engine::fuses`.
+            $crate::packed::Profile::Double | $crate::packed::Profile::Fused | $crate::packed::Profile::FusedSigned => $name::<{ $crate::isa::aarch64::lanes::DOUBLE } $(, { $parameter })*>($($argument),*),
+            $crate::packed::Profile::Away => $name::<{ $crate::isa::aarch64::lanes::AWAY } $(, { $parameter })*>($($argument),*),
+            $crate::packed::Profile::Up => $name::<{ $crate::isa::aarch64::lanes::UP } $(, { $parameter })*>($($argument),*),
+            $crate::packed::Profile::Single => $name::<{ $crate::isa::aarch64::lanes::SINGLE } $(, { $parameter })*>($($argument),*),
+            $crate::packed::Profile::Float => $name::<{ $crate::isa::aarch64::lanes::FLOAT } $(, { $parameter })*>($($argument),*),
+        }
+    };
+}
+pub(super) use by_profile;
 
 /// Four 32-bit lanes.
 pub(super) type V = int32x4_t;
@@ -121,27 +144,31 @@ impl Range {
     #[inline]
     #[target_feature(enable = "neon")]
     pub(super) fn wrapping(&self, v: [V; 4]) -> int8x16_t {
-        self.bytes(v.map(|v| vaddq_s32(v, vdupq_n_s32(self.zero))), 0)
+        self.bytes(add4(v, [vdupq_n_s32(self.zero); 4]), 0)
     }
 
-    /// Four vectors of sums, each with its scales, requantized. A result near the ends of 32 bits, where adding the zero
-    /// point would wrap, is possible in [`Profile::Double`] only.
+    /// Four vectors of sums, each with its scales, requantized by one of the profiles. A result near the ends of 32 bits,
+    /// where adding the zero point would wrap, is possible in [`Profile::Double`] only.
     #[inline]
     #[target_feature(enable = "neon")]
-    pub(super) fn requantize(&self, profile: Profile, sums: [V; 4], scales: [&Scales; 4]) -> int8x16_t {
+    pub(super) fn requantize<const PROFILE: u8>(&self, sums: [V; 4], scales: [&Scales; 4]) -> int8x16_t {
         let zero = self.zero as i16;
-        let all =
-            |scaled: fn(&Scales, V) -> V| -> [V; 4] { core::array::from_fn(|n| scaled(scales[n], sums[n])) };
-        match profile {
-            Profile::Up => self.bytes(all(|s, v| s.up(v)), zero),
-            Profile::Away => self.bytes(all(|s, v| s.away(v)), zero),
-            Profile::Single => self.bytes(all(|s, v| s.single(v)), zero),
-            Profile::Float => self.bytes(all(|s, v| s.float(v)), zero),
-            // Never asked for here: see `Engine::fuses`.
-            Profile::Fused | Profile::FusedSigned => self.bytes(sums, zero),
-            Profile::Double => self.wrapping(all(|s, v| s.double(v))),
+        let ([a, b, c, d], [e, f, g, h]) = (sums, scales);
+        match PROFILE {
+            UP => self.bytes([e.up(a), f.up(b), g.up(c), h.up(d)], zero),
+            AWAY => self.bytes([e.away(a), f.away(b), g.away(c), h.away(d)], zero),
+            SINGLE => self.bytes([e.single(a), f.single(b), g.single(c), h.single(d)], zero),
+            FLOAT => self.bytes([e.float(a), f.float(b), g.float(c), h.float(d)], zero),
+            _ => self.wrapping([e.double(a), f.double(b), g.double(c), h.double(d)]),
         }
     }
+}
+
+/// Sums lane by lane.
+#[inline]
+#[target_feature(enable = "neon")]
+pub(super) fn add4([a, b, c, d]: [V; 4], [e, f, g, h]: [V; 4]) -> [V; 4] {
+    [vaddq_s32(a, e), vaddq_s32(b, f), vaddq_s32(c, g), vaddq_s32(d, h)]
 }
 
 /// The first `n` of sixteen bytes.
@@ -164,4 +191,35 @@ pub(super) unsafe fn store(at: *mut i8, bytes: int8x16_t, n: usize) {
             }
         }
     }
+}
+
+/// Four vectors of bytes by one instruction, which the compiler would make two of and an addition. There are two sets of
+/// registers, for two loads whose vectors are needed together.
+macro_rules! load4 {
+    ($($name:ident: $list:literal $a:tt $b:tt $c:tt $d:tt;)*) => {$(
+        /// Four vectors of bytes; `at` moves by `step`.
+        ///
+        /// # Safety
+        /// They are there.
+        #[inline]
+        #[target_feature(enable = "neon")]
+        pub(super) unsafe fn $name(at: &mut *const i8, step: usize) -> [int8x16_t; 4] {
+            let (a, b, c, d);
+            // SAFETY: the caller's promise; nothing else is read.
+            unsafe {
+                asm!(
+                    concat!("ld1 {{", $list, "}}, [{at}], {step}"),
+                    at = inout(reg) *at, step = in(reg) step,
+                    out($a) a, out($b) b, out($c) c, out($d) d,
+                    options(readonly, nostack, preserves_flags),
+                );
+            }
+            [a, b, c, d]
+        }
+    )*};
+}
+
+load4! {
+    load4: "v28.16b, v29.16b, v30.16b, v31.16b" "v28" "v29" "v30" "v31";
+    load4_low: "v24.16b, v25.16b, v26.16b, v27.16b" "v24" "v25" "v26" "v27";
 }

@@ -6,9 +6,8 @@ use core::arch::asm;
 use std::vec::Vec;
 
 use super::LANES;
-use super::lanes::{Range, Scales, V};
-use crate::packed::Profile;
-use crate::packed::engine::{Out, Patches, Weights};
+use super::lanes::{Range, Scales, V, add4, by_profile, load4, load4_low, store};
+use crate::packed::engine::{Out, Patches, Place, Weights};
 
 /// Products that a lane of 16 bits may sum up for two words: as many as cannot leave it whatever the activations are.
 const ONE: u8 = 0;
@@ -52,66 +51,92 @@ fn way<'w>(words: impl Iterator<Item = &'w [i8]> + Clone) -> u8 {
 /// NEON, and what [`Engine::products`](crate::packed::engine::Engine::products) asserts.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
+    // SAFETY: the caller's promise.
+    unsafe { by_profile!(out, vectors; x, w, out, y) }
+}
+
+/// # Safety
+/// As [`products`].
+#[target_feature(enable = "neon")]
+unsafe fn vectors<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
     let steps = w.ways.len() / w.vectors;
-    for v in 0..w.vectors {
-        // SAFETY: the constants are there for whole vectors, the weights and the ways of each vector too, and some of
-        // its outputs; the rest is the caller's promise.
-        unsafe {
-            let layer = Vector {
-                x,
-                w: w.values.as_ptr().add(v * VECTOR),
-                word: w.vectors * VECTOR,
-                ways: &w.ways[v * steps..][..steps],
-                scales: Scales::at(out, v * LANES),
-                range: Range::new(out.zero, out.min, out.max),
-                profile: out.profile,
-                channels: LANES.min(out.channels - v * LANES),
-            };
-            layer.pixels(y.as_mut_ptr().add(v * LANES));
+    let range = Range::new(out.zero, out.min, out.max);
+    // The weights and the ways of each vector are there.
+    let vector = |v: usize| Vector {
+        x,
+        w: w.values.as_ptr().wrapping_add(v * VECTOR),
+        word: w.vectors * VECTOR,
+        ways: &w.ways[v * steps..][..steps],
+    };
+    let (channels, y) = (|v: usize| out.channels - v * LANES, y.as_mut_ptr());
+    // SAFETY: the constants are there for whole vectors, and some of the outputs of each; the pixels lie in the patches.
+    unsafe {
+        if x.places.len() >= 4 {
+            for v in 0..w.vectors {
+                let (scales, vector) = (Scales::at(out, v * LANES), vector(v));
+                let (mut pixel, channels) = (0, channels(v).min(LANES));
+                while pixel < x.places.len() {
+                    pixel = pixel.min(x.places.len() - 4);
+                    let sums = vector.sums::<4>(pixel);
+                    let bytes = range.requantize::<PROFILE>(add4(sums, [scales.bias; 4]), [&scales; 4]);
+                    put(bytes, y.add(v * LANES), &*x.places.as_ptr().add(pixel).cast(), channels);
+                    pixel += 4;
+                }
+            }
+            return;
+        }
+        for (pixel, v) in
+            (0..x.places.len()).flat_map(|pixel| (0..w.vectors).step_by(4).map(move |v| (pixel, v)))
+        {
+            let four = |n: usize| (v + n).min(w.vectors - 1);
+            let ([v0, v1, v2, v3], one) =
+                ([v, four(1), four(2), four(3)], |v: usize| vector(v).sums::<1>(pixel)[0]);
+            let (s0, s1) = (Scales::at(out, v0 * LANES), Scales::at(out, v1 * LANES));
+            let (s2, s3) = (Scales::at(out, v2 * LANES), Scales::at(out, v3 * LANES));
+            let sums = add4([one(v0), one(v1), one(v2), one(v3)], [s0.bias, s1.bias, s2.bias, s3.bias]);
+            let bytes = range.requantize::<PROFILE>(sums, [&s0, &s1, &s2, &s3]);
+            let y = y.add(x.places.get_unchecked(pixel).to as usize + v * LANES);
+            store(y, bytes, channels(v).min(4 * LANES));
         }
     }
 }
 
-/// A vector of channels: what its tiles share.
+/// Four channels of four pixels, or fewer channels.
+///
+/// # Safety
+/// The outputs are there.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn put(bytes: int8x16_t, y: *mut i8, places: &[Place; 4], channels: usize) {
+    let words = vreinterpretq_s32_s8(bytes);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [a, b, c, d] = places.map(|place| y.add(place.to as usize));
+        if channels == LANES {
+            vst1q_lane_s32::<0>(a.cast(), words);
+            vst1q_lane_s32::<1>(b.cast(), words);
+            vst1q_lane_s32::<2>(c.cast(), words);
+            vst1q_lane_s32::<3>(d.cast(), words);
+            return;
+        }
+        let mut all = [0i8; 16];
+        vst1q_s8(all.as_mut_ptr(), bytes);
+        for (pixel, y) in all.as_chunks::<LANES>().0.iter().zip([a, b, c, d]) {
+            core::ptr::copy_nonoverlapping(pixel.as_ptr(), y, channels);
+        }
+    }
+}
+
+/// A vector of channels.
 struct Vector<'a> {
     x: &'a Patches<'a>,
     w: *const i8,
     /// From the weights of a word to those of the next.
     word: usize,
     ways: &'a [u8],
-    scales: Scales,
-    range: Range,
-    profile: Profile,
-    channels: usize,
 }
 
 impl Vector<'_> {
-    /// All pixels, four at a time; the last four may have been computed before.
-    ///
-    /// # Safety
-    /// As [`products`].
-    #[inline]
-    #[target_feature(enable = "neon")]
-    unsafe fn pixels(&self, y: *mut i8) {
-        let pixels = self.x.places.len();
-        // SAFETY: the pixels lie in the patches, and in the outputs.
-        unsafe {
-            if pixels < 4 {
-                for pixel in 0..pixels {
-                    let [sums] = self.sums::<1>(pixel);
-                    self.put::<1>([sums; 4], pixel, y);
-                }
-                return;
-            }
-            let mut pixel = 0;
-            while pixel < pixels {
-                pixel = pixel.min(pixels - 4);
-                self.put::<4>(self.sums(pixel), pixel, y);
-                pixel += 4;
-            }
-        }
-    }
-
     /// The sums of `M` pixels, a vector of channels each.
     ///
     /// # Safety
@@ -121,6 +146,7 @@ impl Vector<'_> {
     unsafe fn sums<const M: usize>(&self, pixel: usize) -> [V; M] {
         let Patches { bytes, places, runs, stride, len } = *self.x;
         let mut sums = [[vdupq_n_s32(0); LANES]; M];
+        let next = stride.wrapping_sub(WORD * len);
         let (mut w, mut ways) = (self.w, self.ways.as_ptr());
         // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words,
         // and `ways` by one for each two words of a run and for one that is left.
@@ -130,71 +156,31 @@ impl Vector<'_> {
             });
             for _ in 0..runs {
                 for _ in 0..len / 2 {
-                    let (a, b) = (load4(w), load4(w.add(self.word)));
+                    let (a, b) = (load4_low(&mut w, self.word), load4(&mut w, self.word));
                     let each = sums.iter_mut().zip(&mut pixels);
                     match *ways {
                         FOUR => each.for_each(|(sums, x)| four(sums, x, a, b)),
                         TWO => each.for_each(|(sums, x)| two(sums, x, a, b)),
                         _ => each.for_each(|(sums, x)| (one(sums, x, a), one(sums, x, b)).1),
                     }
-                    (w, ways) = (w.wrapping_add(2 * self.word), ways.add(1));
+                    ways = ways.add(1);
                 }
                 if len % 2 == 1 {
-                    let a = load4(w);
+                    let a = load4(&mut w, self.word);
                     let each = sums.iter_mut().zip(&mut pixels);
                     match *ways {
                         ONE => each.for_each(|(sums, x)| one(sums, x, a)),
                         _ => each.for_each(|(sums, x)| pair(sums, x, a)),
                     }
-                    (w, ways) = (w.wrapping_add(self.word), ways.add(1));
+                    ways = ways.add(1);
                 }
-                pixels = pixels.map(|x| x.wrapping_add(stride).wrapping_sub(WORD * len));
+                pixels = pixels.map(|x| x.wrapping_add(next));
             }
         }
-        sums.map(|[a, b, c, d]| vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
+        core::array::from_fn(|m| {
+            vpaddq_s32(vpaddq_s32(sums[m][0], sums[m][1]), vpaddq_s32(sums[m][2], sums[m][3]))
+        })
     }
-
-    /// Requantizes the sums of the `M` pixels from `pixel` on.
-    ///
-    /// # Safety
-    /// The outputs are there.
-    #[inline]
-    #[target_feature(enable = "neon")]
-    unsafe fn put<const M: usize>(&self, sums: [V; 4], pixel: usize, y: *mut i8) {
-        let sums = sums.map(|sum| vaddq_s32(sum, self.scales.bias));
-        let bytes = self.range.requantize(self.profile, sums, [&self.scales; 4]);
-        let words = vreinterpretq_s32_s8(bytes);
-        // SAFETY: the caller's promise.
-        unsafe {
-            let to = |m: usize| y.add(self.x.places.get_unchecked(pixel + m).to as usize);
-            if self.channels == LANES {
-                vst1q_lane_s32::<0>(to(0).cast(), words);
-                if M == 4 {
-                    vst1q_lane_s32::<1>(to(1).cast(), words);
-                    vst1q_lane_s32::<2>(to(2).cast(), words);
-                    vst1q_lane_s32::<3>(to(3).cast(), words);
-                }
-                return;
-            }
-            let mut all = [0i8; 16];
-            vst1q_s8(all.as_mut_ptr(), bytes);
-            for (m, pixel) in all.chunks_exact(LANES).take(M).enumerate() {
-                core::ptr::copy_nonoverlapping(pixel.as_ptr(), to(m), self.channels);
-            }
-        }
-    }
-}
-
-/// The weights of four channels.
-///
-/// # Safety
-/// They are there.
-#[inline]
-#[target_feature(enable = "neon")]
-unsafe fn load4(at: *const i8) -> [int8x16_t; 4] {
-    // SAFETY: the caller's promise.
-    let all = unsafe { vld1q_s8_x4(at) };
-    [all.0, all.1, all.2, all.3]
 }
 
 /// The products of two words of a pixel with four channels in the given order of instructions: registers suffice for the
@@ -284,12 +270,30 @@ products! {
 /// The word is there.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn pair(sums: &mut [V; 4], x: &mut *const i8, w: [int8x16_t; 4]) {
-    // SAFETY: the caller's promise.
-    let word = unsafe { vld1q_s8(*x) };
-    *x = x.wrapping_add(WORD);
-    for (sum, w) in sums.iter_mut().zip(w) {
-        *sum = vpadalq_s16(*sum, vmlal_high_s8(vmull_s8(vget_low_s8(word), vget_low_s8(w)), word, w));
+unsafe fn pair(sums: &mut [V; 4], x: &mut *const i8, [a0, a1, a2, a3]: [int8x16_t; 4]) {
+    let [s0, s1, s2, s3] = sums;
+    // SAFETY: the caller's promise; nothing but the word is read.
+    unsafe {
+        asm!(
+            "ldr {x0:q}, [{x}], #16",
+            "smull {p0:v}.8h, {x0:v}.8b, {a0:v}.8b",
+            "smull {p1:v}.8h, {x0:v}.8b, {a1:v}.8b",
+            "smull {p2:v}.8h, {x0:v}.8b, {a2:v}.8b",
+            "smull {p3:v}.8h, {x0:v}.8b, {a3:v}.8b",
+            "smlal2 {p0:v}.8h, {x0:v}.16b, {a0:v}.16b",
+            "smlal2 {p1:v}.8h, {x0:v}.16b, {a1:v}.16b",
+            "smlal2 {p2:v}.8h, {x0:v}.16b, {a2:v}.16b",
+            "smlal2 {p3:v}.8h, {x0:v}.16b, {a3:v}.16b",
+            "sadalp {s0:v}.4s, {p0:v}.8h",
+            "sadalp {s1:v}.4s, {p1:v}.8h",
+            "sadalp {s2:v}.4s, {p2:v}.8h",
+            "sadalp {s3:v}.4s, {p3:v}.8h",
+            x = inout(reg) *x, x0 = out(vreg) _,
+            s0 = inout(vreg) *s0, s1 = inout(vreg) *s1, s2 = inout(vreg) *s2, s3 = inout(vreg) *s3,
+            a0 = in(vreg) a0, a1 = in(vreg) a1, a2 = in(vreg) a2, a3 = in(vreg) a3,
+            p0 = out(vreg) _, p1 = out(vreg) _, p2 = out(vreg) _, p3 = out(vreg) _,
+            options(readonly, nostack, preserves_flags),
+        );
     }
 }
 

@@ -1,9 +1,9 @@
 //! Depthwise sums on NEON: sixteen channels of a tap are multiplied to 16 bits, where several taps are summed before
-//! they are widened to 32; and how rows are interleaved for families that multiply four rows at once.
+//! they are widened to 32.
 
 use core::arch::aarch64::*;
 
-use super::lanes::{Range, Scales, store};
+use super::lanes::{Range, Scales, by_profile, store};
 use super::{BLOCK, LANES};
 use crate::packed::engine::{Depthwise, Out};
 
@@ -25,18 +25,18 @@ pub(super) fn way(w: &[i8]) -> u8 {
 /// Requantized sums.
 ///
 /// # Safety
-/// NEON, and what [`Engine::depthwise`](crate::packed::engine::Engine::depthwise) asserts, for rows that lie apart.
+/// NEON, and what [`Engine::depthwise`](crate::packed::engine::Engine::depthwise) asserts.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn depthwise(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
     // SAFETY: the caller's promise.
     unsafe {
         match (d.taps.len(), d.way) {
-            (NINE, 9) => windows::<9>(d, out, y),
-            (NINE, 5) => windows::<5>(d, out, y),
-            (NINE, 3) => windows::<3>(d, out, y),
-            (NINE, 2) => windows::<2>(d, out, y),
-            (NINE, _) => windows::<1>(d, out, y),
-            _ => any(d, out, y),
+            (NINE, 9) => by_profile!(out, windows, 9; d, out, y),
+            (NINE, 5) => by_profile!(out, windows, 5; d, out, y),
+            (NINE, 3) => by_profile!(out, windows, 3; d, out, y),
+            (NINE, 2) => by_profile!(out, windows, 2; d, out, y),
+            (NINE, _) => by_profile!(out, windows, 1; d, out, y),
+            _ => by_profile!(out, any; d, out, y),
         }
     }
 }
@@ -48,13 +48,6 @@ struct Sums {
 }
 
 impl Sums {
-    #[inline]
-    #[target_feature(enable = "neon")]
-    fn new(scales: &[Scales; 4]) -> Self {
-        let bias = [scales[0].bias, scales[1].bias, scales[2].bias, scales[3].bias];
-        Self { sums: bias, products: [vdupq_n_s16(0); 2] }
-    }
-
     /// The products of the first tap of a group.
     #[inline]
     #[target_feature(enable = "neon")]
@@ -84,32 +77,17 @@ impl Sums {
     }
 }
 
-/// # Safety
-/// The constants are there for a block.
-#[inline]
-#[target_feature(enable = "neon")]
-pub(super) unsafe fn scales(out: &Out<'_>) -> [Scales; 4] {
-    // SAFETY: the caller's promise.
-    unsafe { [0, 1, 2, 3].map(|n| Scales::at(out, n * LANES)) }
-}
-
 /// Windows of three by three, `GROUP` taps summed in 16 bits.
 ///
 /// # Safety
 /// As [`depthwise`]; there are nine taps.
-#[inline]
 #[target_feature(enable = "neon")]
-unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-    let range = Range::new(out.zero, out.min, out.max);
-    // SAFETY: constants, weights, taps and outputs are there.
+unsafe fn windows<const PROFILE: u8, const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+    // SAFETY: weights, taps and their values are there.
     unsafe {
-        let all = scales(out);
-        let [s0, s1, s2, s3] = &all;
         let w: [int8x16_t; NINE] = core::array::from_fn(|tap| vld1q_s8(d.w.as_ptr().add(tap * BLOCK)));
         let taps: [usize; NINE] = core::array::from_fn(|tap| *d.taps.get_unchecked(tap));
-        for place in d.places {
-            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
-            let mut sums = Sums::new(&all);
+        all::<PROFILE>(d, out, y, |x, sums| {
             for tap in 0..NINE {
                 let x = vld1q_s8(x.add(taps[tap]));
                 if tap % GROUP == 0 {
@@ -121,9 +99,7 @@ unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut 
                     sums.widen();
                 }
             }
-            let bytes = range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
-        }
+        });
     }
 }
 
@@ -131,17 +107,12 @@ unsafe fn windows<const GROUP: usize>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut 
 ///
 /// # Safety
 /// As [`depthwise`].
-#[inline]
 #[target_feature(enable = "neon")]
-unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
-    let range = Range::new(out.zero, out.min, out.max);
-    // SAFETY: constants, weights, taps and outputs are there.
+unsafe fn any<const PROFILE: u8>(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
+    // SAFETY: weights, taps and their values are there.
     unsafe {
-        let all = scales(out);
-        let [s0, s1, s2, s3] = &all;
-        for place in d.places {
-            let x = d.x.as_ptr().cast::<i8>().add(place.from as usize);
-            let (mut sums, mut w) = (Sums::new(&all), d.w.as_ptr());
+        all::<PROFILE>(d, out, y, |x, sums| {
+            let mut w = d.w.as_ptr();
             for group in d.taps.chunks(d.way.into()) {
                 for (i, &tap) in group.iter().enumerate() {
                     let x = vld1q_s8(x.add(tap));
@@ -154,26 +125,36 @@ unsafe fn any(d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
                 }
                 sums.widen();
             }
-            let bytes = range.requantize(out.profile, sums.sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
-        }
+        });
     }
 }
 
-/// Words of one value from each of four rows.
+/// The outputs of all windows, whose products `sum` adds up.
 ///
 /// # Safety
-/// NEON, and what [`Engine::interleave`](crate::packed::engine::Engine::interleave) asserts.
+/// Constants and outputs are there.
+#[inline]
 #[target_feature(enable = "neon")]
-pub(super) unsafe fn interleave(rows: &[&[i8]], step: usize, words: &mut [[u32; BLOCK]]) {
-    for (i, words) in words.iter_mut().enumerate() {
-        // SAFETY: whole blocks of values lie in the rows, and there is room for four vectors.
-        unsafe {
-            let [a, b, c, d] = [0, 1, 2, 3].map(|row| vld1q_s8(rows[row].as_ptr().add(i * step)));
-            // Rows one and three, two and four, then both.
-            let (ac, bd) = (vzipq_s8(a, c), vzipq_s8(b, d));
-            let (low, high) = (vzipq_s8(ac.0, bd.0), vzipq_s8(ac.1, bd.1));
-            vst1q_s8_x4(words.as_mut_ptr().cast(), int8x16x4_t(low.0, low.1, high.0, high.1));
+unsafe fn all<const PROFILE: u8>(
+    d: &Depthwise<'_>,
+    out: &Out<'_>,
+    y: &mut [i8],
+    sum: impl Fn(*const i8, &mut Sums),
+) {
+    let range = Range::new(out.zero, out.min, out.max);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let [s0, s1, s2, s3] = &[
+            Scales::at(out, 0),
+            Scales::at(out, LANES),
+            Scales::at(out, 2 * LANES),
+            Scales::at(out, 3 * LANES),
+        ];
+        for place in d.places {
+            let mut sums = Sums { sums: [s0.bias, s1.bias, s2.bias, s3.bias], products: [vdupq_n_s16(0); 2] };
+            sum(d.x.as_ptr().add(place.from as usize).cast(), &mut sums);
+            let bytes = range.requantize::<PROFILE>(sums.sums, [s0, s1, s2, s3]);
+            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
         }
     }
 }
