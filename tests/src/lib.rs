@@ -34,7 +34,8 @@ pub fn converted(network: &Path) -> Converted {
     convert_with(network, None, Prepare::default())
 }
 
-fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> Converted {
+/// The model of a network, with samples to calibrate with where it needs some.
+pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> Converted {
     let options = Options {
         shapes: InputShapes::default(),
         calib: calib.map(Path::to_owned),
