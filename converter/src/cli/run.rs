@@ -33,7 +33,7 @@ pub(super) struct Run {
     /// Also write the first output of every sample to this file
     #[arg(long, value_name = "Y.npy")]
     output: Option<PathBuf>,
-    /// Take the input and give the outputs as the stored values, int8 or uint8
+    /// Take the input and give the outputs as the stored values: int8, uint8 or int16
     #[arg(long)]
     raw: bool,
     /// Run on this instruction set instead of the fastest one

@@ -175,7 +175,7 @@ pub(crate) fn rescale16(d: &mut Draw<'_>) -> Case {
     let to = d.pick(&[DType::I16, DType::I8]);
     let [positive, negative] = [0, 1].map(|_| d.scale(Rounding::Double, 7));
     let (min, max) = d.bounds16();
-    let (min, max) = if to == DType::I8 { (min.max(-128), max.max(-128).min(127)) } else { (min, max) };
+    let (min, max) = if to == DType::I8 { (min.max(-128), max.clamp(-128, 127)) } else { (min, max) };
     let op = Op::Rescale16(Rescale16 { to, positive, negative, min: min.min(max), max });
     unary16(d, Builder::default(), op, &x, (to, &x))
 }
