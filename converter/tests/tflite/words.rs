@@ -441,7 +441,8 @@ fn refusals_name_the_operator_and_why() {
 
     let mut m = Model::default();
     let (a, b, y) = (m.wide(&[4], 0.25), m.wide(&[4], 0.5), m.wide(&[4], 0.5));
-    [a, b].map(|t| m.take(t));
+    m.take(a);
+    m.take(b);
     m.op(B::ADD, &[a, b], y, Some(options!(AddOptions, AddOptionsArgs {}))).output(y);
     let text = convert(&m.bytes()).expect_err("shifts").to_string();
     assert!(text.contains("pot_scale_int16"), "{text}");
