@@ -41,7 +41,7 @@ pub(crate) fn cases() -> Vec<Case> {
         all.push(Case { slack: 1, ..swish });
         all.push(real("LOGISTIC", B::LOGISTIC, x, (1.0 / 256.0, -128), |v| 1.0 / (1.0 + (-v).exp())));
         all.push(real("TANH", B::TANH, x, (1.0 / 128.0, 0), f32::tanh));
-        all.push(gelu(x, y));
+        all.extend([gelu(x, y, true), gelu(x, y, false)]);
         all.push(real("EXP", B::EXP, x, (0.1, -128), f32::exp));
         all.push(real("ELU", B::ELU, x, y, |v| if v < 0.0 { v.exp_m1() } else { v }));
         let least = (-128 - y.1) as f32 * y.0;
@@ -300,9 +300,9 @@ fn dequantized() -> Case {
     Case::new("DEQUANTIZE", &m, oracle)
 }
 
-/// The approximation; the error function is LiteRT's business, beside which it is compared.
-fn gelu(x: Q, y: Q) -> Case {
-    let options = options!(GeluOptions, GeluOptionsArgs { approximate: true });
+/// By the approximation, from which the function itself is less than a step away.
+fn gelu(x: Q, y: Q, approximate: bool) -> Case {
+    let options = options!(GeluOptions, GeluOptionsArgs { approximate: approximate });
     let f = |v: f32| 0.5 * v * (1.0 + (0.797_884_6 * (v + 0.044_715 * v * v * v)).tanh());
     let quantized = move |i: i8| {
         let v = x.0 * (i64::from(i) - x.1) as f32;

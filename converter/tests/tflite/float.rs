@@ -110,7 +110,7 @@ const FUNCTIONS: [Function; 21] = [
     ("SIN", B::SIN, f32::sin),
     ("SQUARE", B::SQUARE, |v| v * v),
     ("CAST", B::CAST, |v| v),
-    ("ADD_N", B::ADD_N, |v| v),
+    ("ADD_N", B::ADD_N, |v| v + v),
     ("GELU", B::GELU, |v| 0.5 * v * (1.0 + (0.797_884_6 * (v + 0.044_715 * v * v * v)).tanh())),
 ];
 
@@ -350,7 +350,8 @@ pub(crate) const IMAGE: [i32; 4] = [1, 2, 3, 3];
 fn unary(name: &'static str, code: B, options: Option<Options>, f: fn(f32) -> f32) -> Case {
     let mut m = Model::default();
     let (x, y) = (input(&mut m, &IMAGE), m.other(F32, &IMAGE));
-    m.op(code, &[x], y, options).output(y);
+    let inputs = if code == B::ADD_N { vec![x, x] } else { vec![x] };
+    m.op(code, &inputs, y, options).output(y);
     case(name, &m, move |x| x.iter().map(|&v| f(v)).collect())
 }
 

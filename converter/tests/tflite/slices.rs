@@ -126,10 +126,10 @@ fn sliced() -> Case {
 fn turned_around() -> Case {
     let mut m = Model::default();
     let (x, y) = (m.input(&[3, 4, 2], SCALE), m.value(&[3, 4, 2], SCALE));
-    let axes = m.ints(&[2], &[2, 0]);
+    let axes = m.ints(&[2], &[1, 2]);
     let options = options!(ReverseV2Options, ReverseV2OptionsArgs {});
     m.op(B::REVERSE_V2, &[x, axes], y, Some(options)).output(y);
-    let at = |i: &Vec<usize>| place(&[3, 4, 2], &[2 - i[0], i[1], 1 - i[2]]);
+    let at = |i: &Vec<usize>| place(&[3, 4, 2], &[i[0], 3 - i[1], 1 - i[2]]);
     Case::new("REVERSE_V2", &m, picked(indices(&[3, 4, 2]).iter().map(at).collect()))
 }
 
