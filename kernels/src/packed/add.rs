@@ -13,6 +13,9 @@ use crate::view::Io;
 /// Elements that one thread takes at a time.
 const PART: usize = 32 * 1024;
 
+/// Multiply-accumulate operations of a convolution that take as long as an element.
+const WORK: usize = 20;
+
 /// A sum that is ready to run.
 pub(super) struct AddLayer {
     engine: &'static dyn Engine,
@@ -33,7 +36,8 @@ impl AddLayer {
 
     /// The sums.
     pub(super) fn run(&self, a: &[i8], b: &[i8], y: &mut [i8], threads: &Threads) {
-        threads.for_each(y, PART, |i, y| {
+        let work = y.len() * WORK;
+        threads.for_each(y, PART, work, |i, y| {
             let range = i * PART..i * PART + y.len();
             self.engine.add(&a[range.clone()], &b[range], &self.sum, y);
         });

@@ -90,10 +90,11 @@ impl Conv {
         let words = |values: usize| values.div_ceil(engine.values());
         let gather = 2 * words(kh * row) <= kh * words(row) && row * value <= CHUNK;
         let (runs, len) = if gather { (1, words(kh * row)) } else { (kh, words(row)) };
+        let work = rows * columns * weights.len();
         let (rows, patch) = (image.band(line, BAND), len * engine.word());
         // The last word of a run may reach behind the last value, as a chunk may.
         let slack = if gather { 2 * CHUNK + rows * columns * patch } else { engine.word() };
-        let band = Band { value, line, slack, rows };
+        let band = Band { value, line, slack, rows, work };
         let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
         let pixel = window.stride[1] * c * value;
         let place = |i: usize| Place {

@@ -18,6 +18,9 @@ use crate::view::Io;
 const BAND: usize = 24 * 1024;
 const WORDS: usize = 20 * 1024;
 
+/// Multiply-accumulate operations of a convolution that take as long as one here.
+const WORK: usize = 8;
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -188,7 +191,9 @@ impl Depthwise {
         // Whole blocks are read, and the words lie behind the rows.
         let free =
             if layout.direct && layout.phases > 1 { line.next_multiple_of(4) } else { 4 * layout.words() };
-        let band = Band { value: 1, line, slack: layout.block + LINE + free, rows: image.band(line, BAND) };
+        let work = WORK * rows * columns * io.i8s(p.weights).len();
+        let slack = layout.block + LINE + free;
+        let band = Band { value: 1, line, slack, rows: image.band(line, BAND), work };
         let (kw, dilation) = (window.kernel[1], window.dilation[1]);
         let tap = |group: usize| (0..kw).map(move |kx| group * layout.group + layout.column(kx * dilation));
         let taps: Vec<usize> = (0..layout.groups).flat_map(tap).collect();

@@ -27,6 +27,8 @@ pub(super) struct Band {
     pub(super) slack: usize,
     /// Output rows of a band.
     pub(super) rows: usize,
+    /// Work of an image, as of so many multiply-accumulate operations of a convolution.
+    pub(super) work: usize,
 }
 
 impl Image {
@@ -64,12 +66,12 @@ impl Image {
     ) {
         let [h, w, c] = self.window.image;
         let stride = self.window.stride[0];
-        let parts = if threads.count() > 1 { 2 * threads.count() } else { 1 };
+        let parts = if threads.sharing(band.work) > 1 { 2 * threads.sharing(band.work) } else { 1 };
         let rows = band.rows.min(self.rows.div_ceil(parts)).max(1);
         let image = y.len() / self.images;
         let row = image / self.rows;
         for (x, y) in x.chunks_exact(h * w * c).zip(y.chunks_exact_mut(image)) {
-            threads.for_each(y, rows * row, |i, y| {
+            threads.for_each(y, rows * row, band.work, |i, y| {
                 let bytes = self.bytes(y.len() / row, band.line);
                 with_memory(bytes + band.slack, |memory: &mut [u8]| {
                     self.lines(x, i * rows * stride, band, &mut memory[..bytes], &put);

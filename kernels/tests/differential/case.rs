@@ -16,7 +16,7 @@ use crate::common::noise;
 const GUARD: usize = 64;
 
 /// One thread, and several.
-static THREADS: LazyLock<[Threads; 2]> = LazyLock::new(|| [1, 3].map(Threads::new));
+static THREADS: LazyLock<[Threads; 2]> = LazyLock::new(|| [1, 3].map(|count| Threads::for_work(count, 0)));
 
 /// A model of one step and its input bytes; an input that is a constant of the model has none.
 pub(crate) struct Case {

@@ -184,8 +184,12 @@ macro_rules! family {
                     held.write(sums);
                 }
             }
-            // SAFETY: there are sums of all places, whose number is a multiple of M; and the caller's promises.
-            unsafe { requantize::<N>(held[..places.len()].assume_init_ref(), places, out, y) }
+            // SAFETY: there are sums of all places, whose number is a multiple of M and at most that of `held`; and the
+            // caller's promises.
+            unsafe {
+                let sums = core::slice::from_raw_parts(held.as_ptr().cast::<[V; N]>(), places.len());
+                requantize::<N>(sums, places, out, y)
+            }
         }
 
         /// The sums of `M` pixels.
@@ -289,9 +293,11 @@ macro_rules! family {
         #[target_feature(enable = $features)]
         unsafe fn interleave(rows: &[&[i8]], step: usize, words: &mut [[u32; BLOCK * LANES]]) {
             for (i, words) in words.iter_mut().enumerate() {
-                // SAFETY: the caller's promise: whole blocks of values lie in the rows.
-                let rows: [V; VALUES] =
-                    core::array::from_fn(|row| unsafe { load_values(rows[row].as_ptr().add(i * step)) });
+                let block = |row: usize| {
+                    // SAFETY: the caller's promise: whole blocks of values lie in the rows.
+                    unsafe { load_values(rows[row].as_ptr().add(i * step)) }
+                };
+                let rows: [V; VALUES] = core::array::from_fn(block);
                 for (word, to) in words_of(rows).into_iter().zip(words.as_chunks_mut::<LANES>().0) {
                     // SAFETY: there is room for a vector.
                     unsafe { store(to.as_mut_ptr(), word) };

@@ -53,9 +53,11 @@ macro_rules! finish {
             out: &Out<'_>,
             y: &mut [i8],
         ) {
-            // SAFETY: the constants are there for whole vectors.
-            let scales: [Scales; N] =
-                core::array::from_fn(|n| unsafe { Scales::at::<ROUND>(out, n * LANES) });
+            let of = |n: usize| {
+                // SAFETY: the constants are there for whole vectors.
+                unsafe { Scales::at::<ROUND>(out, n * LANES) }
+            };
+            let scales: [Scales; N] = core::array::from_fn(of);
             let range = Range::of(out.zero, out.min, out.max);
             let lane = |sums: &[V; N], n: usize| scaled::<ROUND>(sums[n % N], &scales[n % N], &range);
             // Where pixels lie side by side, four vectors are those of several.
