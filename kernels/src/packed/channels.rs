@@ -34,83 +34,77 @@ pub(crate) enum Profile {
 
 /// The constants of all channels of a layer, in the order in which a family's vectors hold them.
 pub(super) struct Constants {
-    profile: Profile,
     output: Output,
     bias: Vec<i32>,
     mult: Vec<i32>,
     left: Vec<i32>,
     add: Vec<i32>,
     right: Vec<i32>,
-    /// For each lane, where it was found.
-    fused: Vec<Option<Fused>>,
-    /// Their scales and what they add to negative sums and to others, as bits of floats.
+    /// Of each block.
+    profiles: Vec<Profile>,
+    /// Scales of [`Profile::Fused`] and what it adds to negative sums and to others, as bits of floats.
     floats: [Vec<i32>; 3],
 }
 
 impl Constants {
-    /// Constants in the given order of channels, `None` for lanes that hold none; `bias` is added to the layer's, and
-    /// `bound` is what the sum of a channel's products cannot exceed in magnitude. `None` when a multiplier is one that
-    /// vectors do not compute: *single* with an exponent above −2.
+    /// Constants in the given order of channels, `None` for lanes that hold none; `blocks` of lanes, one behind the other,
+    /// are rounded alike. `bias` is added to the layer's, and `bound` is what the sum of a channel's products cannot exceed
+    /// in magnitude. `None` when a multiplier is one that vectors do not compute: *single* with an exponent above −2.
     pub(super) fn new(
         engine: &dyn Engine,
         channels: &Channels<'_>,
-        order: impl Iterator<Item = Option<usize>>,
-        bias: impl Fn(usize) -> i32,
-        bound: impl Fn(usize) -> u64,
+        order: &[Option<usize>],
+        blocks: impl Iterator<Item = Range<usize>>,
+        (bias, bound): (impl Fn(usize) -> i32, impl Fn(usize) -> u64),
     ) -> Option<Self> {
         let output = channels.output;
         let profile = profile(channels, &bound);
-        let (bias_of, mut all) = (bias, Self::empty(profile, output));
-        for channel in order {
-            let mult = channel.map_or(0, |c| channels.mult[c]);
-            let shift = channel.and_then(|c| channels.shift.get(c)).map_or(-2, |&s| i32::from(s));
+        let scale = |c: usize| (channels.mult[c], channels.shift.get(c).map_or(-2, |&s| i32::from(s)));
+        let mut all = Self::empty(output);
+        for &channel in order {
+            let (mult, shift) = channel.map_or((0, -2), scale);
             let scale = rescale(profile, mult, shift)?;
-            all.bias.push(channel.map_or(0, |c| channels.bias[c].wrapping_add(bias_of(c))));
+            all.bias.push(channel.map_or(0, |c| channels.bias[c].wrapping_add(bias(c))));
             all.mult.push(scale.mult);
             all.left.push(scale.left);
             all.add.push(scale.add);
             all.right.push(scale.right);
-            let sums = |c: usize| (i64::from(channels.bias[c]), bound(c));
-            let fused = channel.filter(|_| engine.fuses()).map(|c| fit(&output, mult, shift, sums(c)));
-            let fused = fused.unwrap_or_else(|| engine.fuses().then(Fused::default));
-            let Fused { scale, offsets: [negative, other] } = fused.unwrap_or_default();
-            for (floats, value) in all.floats.iter_mut().zip([scale, negative, other]) {
-                floats.push(value.to_bits() as i32);
+        }
+        let fused = |channel: &Option<usize>| {
+            channel.map_or(Some(Fused::default()), |c| {
+                fit(&output, scale(c), (channels.bias[c].into(), bound(c)))
+            })
+        };
+        for block in blocks {
+            let order = &order[block];
+            // One channel without a form takes it from its block.
+            let forms: Option<Vec<Fused>> =
+                if engine.fuses() { order.iter().map(fused).collect() } else { None };
+            let signed = forms.iter().flatten().any(|form| form.offsets[0] != form.offsets[1]);
+            all.profiles.push(match forms {
+                None => profile,
+                Some(_) if signed => Profile::FusedSigned,
+                Some(_) => Profile::Fused,
+            });
+            for form in forms.unwrap_or_else(|| std::vec![Fused::default(); order.len()]) {
+                let [negative, other] = form.offsets;
+                for (floats, value) in all.floats.iter_mut().zip([form.scale, negative, other]) {
+                    floats.push(value.to_bits() as i32);
+                }
             }
-            all.fused.push(fused);
         }
         Some(all)
     }
 
-    fn empty(profile: Profile, output: Output) -> Self {
-        let none = Vec::new;
-        let (fused, floats) = (Vec::new(), Default::default());
-        Self {
-            profile,
-            output,
-            bias: none(),
-            mult: none(),
-            left: none(),
-            add: none(),
-            right: none(),
-            fused,
-            floats,
-        }
+    fn empty(output: Output) -> Self {
+        let (none, floats) = (Vec::new, Default::default());
+        let (profiles, bias, mult) = (Vec::new(), none(), none());
+        Self { output, bias, mult, left: none(), add: none(), right: none(), profiles, floats }
     }
 
-    /// The way of rounding of some lanes that are computed together.
-    pub(super) fn profile(&self, lanes: Range<usize>) -> Profile {
-        let mut all = self.fused[lanes].iter();
-        let signed = all.try_fold(false, |signed, f| f.map(|f| signed || f.offsets[0] != f.offsets[1]));
-        match signed {
-            None => self.profile,
-            Some(true) => Profile::FusedSigned,
-            Some(false) => Profile::Fused,
-        }
-    }
-
-    /// From lane `from` on, for `channels` outputs.
-    pub(super) fn out(&self, profile: Profile, from: usize, channels: usize) -> Out<'_> {
+    /// From lane `from` on, where a block starts, for `channels` outputs.
+    pub(super) fn out(&self, block: usize, from: usize, channels: usize) -> Out<'_> {
+        let profile = self.profiles[block];
         let Output { zero, min, max, .. } = self.output;
         let (bias, right) = (&self.bias[from..], &self.right[from..]);
         if matches!(profile, Profile::Fused | Profile::FusedSigned) {

@@ -4,7 +4,7 @@
 use mote_format::{Conv2d, FullyConnected, Pads, Stride};
 use std::vec::Vec;
 
-use super::channels::{Constants, Profile};
+use super::channels::Constants;
 use super::engine::{Engine, Patches, Place, Weights};
 use super::image::{Band, Image};
 use super::memory::Lines;
@@ -31,8 +31,6 @@ struct Block {
     start: usize,
     /// What [`Engine::ways`] says of the weights.
     ways: Vec<u8>,
-    /// How its sums are rounded.
-    profile: Profile,
 }
 
 /// A layer that is ready to run.
@@ -95,7 +93,6 @@ impl Conv {
         // The last word of a run may reach behind the last value, as a chunk may.
         let slack = if gather { 2 * CHUNK + rows * columns * patch } else { engine.word() };
         let band = Band { value, line, slack, rows, work };
-        let constants = constants(engine, &io.channels(p.bias, &p.requant), weights)?;
         let pixel = window.stride[1] * c * value;
         let place = |i: usize| Place {
             from: (i / columns * window.stride[0] * line + i % columns * pixel) as u32,
@@ -106,11 +103,9 @@ impl Conv {
         let gathered = gather.then(|| places.iter().enumerate().map(together).collect());
         let tiles = engine.tiles().iter().filter(|&&(_, pixels)| pixels > 1 || images * rows * columns == 1);
         let vectors = tiles.map(|&(vectors, _)| vectors).collect::<Vec<_>>();
-        let (mut blocks, weights) = pack(engine, &vectors, weights, outputs, runs, len);
-        for block in &mut blocks {
-            let lanes = engine.lanes();
-            block.profile = constants.profile(block.first * lanes..(block.first + block.vectors) * lanes);
-        }
+        let (blocks, packed) = pack(engine, &vectors, weights, outputs, runs, len);
+        let constants = constants(engine, &io.channels(p.bias, &p.requant), weights, &blocks)?;
+        let weights = packed;
         Some(Self { engine, image, band, outputs, runs, len, places, gathered, weights, blocks, constants })
     }
 
@@ -134,10 +129,10 @@ impl Conv {
                 None => Patches { bytes, places, runs, stride, len },
             };
             // From the last block to the first, see `Out`.
-            for &Block { first, vectors, start, ref ways, profile } in self.blocks.iter().rev() {
+            for (i, &Block { first, vectors, start, ref ways }) in self.blocks.iter().enumerate().rev() {
                 let from = first * lanes;
                 let channels = (self.outputs - from).min(vectors * lanes);
-                let out = self.constants.out(profile, from, channels);
+                let out = self.constants.out(i, from, channels);
                 let w = Weights { values: &self.weights.values()[start..], vectors, ways };
                 self.engine.products(&patches, &w, &out, &mut y[from..]);
             }
@@ -192,7 +187,7 @@ fn pack(
         }
         let end = start + runs * len * width * values;
         let ways = engine.ways(&all[start..end], vectors, len);
-        blocks.push(Block { first, vectors, start, ways, profile: Profile::Double });
+        blocks.push(Block { first, vectors, start, ways });
         (first, start) = (first + vectors, end);
     }
     (blocks, packed)
@@ -203,13 +198,16 @@ fn constants(
     engine: &dyn Engine,
     channels: &crate::quant::Channels<'_>,
     weights: &[i8],
+    blocks: &[Block],
 ) -> Option<Constants> {
     let outputs = channels.bias.len();
     let lanes = outputs.next_multiple_of(engine.lanes());
     let length = weights.len() / outputs.max(1);
     let of = |o: usize| &weights[o * length..][..length];
-    let order = (0..lanes).map(|o| (o < outputs).then_some(o));
-    Constants::new(engine, channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))
+    let order: Vec<_> = (0..lanes).map(|o| (o < outputs).then_some(o)).collect();
+    let lanes = |block: &Block| block.first * engine.lanes()..(block.first + block.vectors) * engine.lanes();
+    let sums = (|o| shifted(engine, of(o)), |o| bound(of(o)));
+    Constants::new(engine, channels, &order, blocks.iter().map(lanes), sums)
 }
 
 /// What the bias takes back when values are shifted to be unsigned, for some weights.

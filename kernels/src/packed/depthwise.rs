@@ -5,7 +5,7 @@
 use mote_format::DepthwiseConv2d;
 use std::vec::Vec;
 
-use super::channels::{Constants, Profile};
+use super::channels::Constants;
 use super::conv::{bound, shifted};
 use super::engine::{self, Engine, Place};
 use super::image::{Band, Image};
@@ -46,8 +46,6 @@ struct Call {
     block: usize,
     /// Outputs of a place.
     channels: usize,
-    /// How its sums are rounded.
-    profile: Profile,
     /// Places, row after row.
     places: Vec<Place>,
 }
@@ -131,9 +129,8 @@ impl Layout {
     }
 
     /// What is done with the words, for rows of `columns` windows of `c` channels.
-    fn calls(&self, columns: usize, stride: usize, c: usize, constants: &Constants) -> Vec<Call> {
+    fn calls(&self, columns: usize, stride: usize, c: usize) -> Vec<Call> {
         let (block, blocks) = (self.block, self.blocks);
-        let profile = |b: usize| constants.profile(b * block..(b + 1) * block);
         let rows = |row: &dyn Fn(usize) -> Vec<(usize, usize)>| -> Vec<Place> {
             let all = (0..self.rows).flat_map(|r| {
                 let place = move |(from, to)| Place {
@@ -147,28 +144,18 @@ impl Layout {
         if !self.flat {
             let row = |_| (0..columns).map(|x| (x * stride * self.pixel, x * c)).collect();
             // From the last block to the first, see `Out`.
-            let call = |b: usize| Call {
-                block: b,
-                channels: (c - b * block).min(block),
-                profile: profile(b),
-                places: rows(&row),
-            };
+            let call = |b: usize| Call { block: b, channels: (c - b * block).min(block), places: rows(&row) };
             return (0..blocks).rev().map(call).collect();
         }
         let (whole, rest) = (columns * c / block, columns * c % block);
         let call = |b: usize| {
             let row = |_| (b..whole).step_by(blocks).map(|k| (k * block, k * block)).collect();
-            Call { block: b, channels: block, profile: profile(b), places: rows(&row) }
+            Call { block: b, channels: block, places: rows(&row) }
         };
         let calls = (0..blocks.min(whole)).map(call);
         // The rest of a row comes before what lies behind it.
         let tail = |_| std::vec![(whole * block, whole * block)];
-        let tail = (rest > 0).then(|| Call {
-            block: whole % blocks,
-            channels: rest,
-            profile: profile(whole % blocks),
-            places: rows(&tail),
-        });
+        let tail = (rest > 0).then(|| Call { block: whole % blocks, channels: rest, places: rows(&tail) });
         tail.into_iter().chain(calls).collect()
     }
 }
@@ -199,11 +186,12 @@ impl Depthwise {
         let taps: Vec<usize> = (0..layout.groups).flat_map(tap).collect();
         let weights = io.i8s(p.weights);
         let of = |channel: usize| weights[channel..].iter().step_by(c);
-        let order = (0..layout.blocks * layout.block).map(|at| layout.channel(at, c));
+        let order: Vec<_> = (0..layout.blocks * layout.block).map(|at| layout.channel(at, c)).collect();
         let channels = io.channels(p.bias, &p.requant);
-        let constants =
-            Constants::new(engine, &channels, order, |o| shifted(engine, of(o)), |o| bound(of(o)))?;
-        let calls = layout.calls(columns, window.stride[1], c, &constants);
+        let lanes = (0..layout.blocks).map(|b| b * layout.block..(b + 1) * layout.block);
+        let sums = (|o| shifted(engine, of(o)), |o| bound(of(o)));
+        let constants = Constants::new(engine, &channels, &order, lanes, sums)?;
+        let calls = layout.calls(columns, window.stride[1], c);
         let weights = pack(engine, &layout, weights, &window);
         let block = taps.len() * layout.block * engine.rows();
         let blocks = weights.values().chunks_exact(block).take(layout.blocks);
@@ -242,7 +230,7 @@ impl Depthwise {
         if flat && !direct {
             self.interleave(lines, rows, words);
         }
-        for Call { block, channels, profile, places } in &self.calls {
+        for Call { block, channels, places } in &self.calls {
             let (first, way) = (block * self.layout.block, self.ways[*block]);
             // Neighbouring values are of all channels; otherwise, lines and outputs begin with the block's.
             let from = if flat { 0 } else { first };
@@ -251,7 +239,7 @@ impl Depthwise {
             }
             let x = if direct { bytemuck::cast_slice(&lines[from..]) } else { bytemuck::cast_slice(&*words) };
             let (taps, places) = (&self.taps[..], &places[..places.len() / self.layout.rows * rows]);
-            let out = self.constants.out(*profile, first, *channels);
+            let out = self.constants.out(*block, first, *channels);
             let w = &self.weights.values::<i8>()[first * taps.len() * self.engine.rows()..];
             self.engine.depthwise(&engine::Depthwise { x, places, taps, w, way }, &out, &mut y[from..]);
         }

@@ -19,11 +19,14 @@ pub(super) struct Fused {
 /// Neighbouring floats that are tried on both sides of a scale.
 const NEIGHBOURS: i32 = 6;
 
+/// What pins may contradict each other by for a scale, so that a neighbour may do.
+const RESCUE: f64 = 2e-5;
+
 /// A sum and its output.
 type Pin = (i32, i32);
 
 /// The form for a channel whose sums lie within `bound` of its bias, if there is one.
-pub(super) fn fit(output: &Output, mult: i32, shift: i32, (bias, bound): (i64, u64)) -> Option<Fused> {
+pub(super) fn fit(output: &Output, (mult, shift): (i32, i32), (bias, bound): (i64, u64)) -> Option<Fused> {
     let real = match output.round {
         Rounding::Float => f64::from(f32::from_bits(mult as u32)),
         _ => f64::from(mult) * 2f64.powi(shift - 31),
@@ -36,12 +39,14 @@ pub(super) fn fit(output: &Output, mult: i32, shift: i32, (bias, bound): (i64, u
     let (low, high) = (i32::try_from(bias - bound).ok()?, i32::try_from(bias + bound).ok()?);
     let pins = pins(output, Scale { mult, shift: shift as i8 }, real, (low, high))?;
     let near = |k: i32| f32::from_bits(((real as f32).to_bits() as i32 + k).max(0) as u32);
-    let scales = (0..=NEIGHBOURS).flat_map(|k| [near(k), near(-k)]).skip(1);
-    [false, true].iter().find_map(|&signed| {
-        scales
-            .clone()
-            .map(|scale| middle(output, &pins, scale, signed))
-            .find(|fused| equal(output, &pins, fused))
+    [false, true].into_iter().find_map(|signed| {
+        // Pins that contradict each other by so much do so for all neighbours.
+        middle(output, &pins, near(0), signed)?;
+        let mut scales = (0..=NEIGHBOURS).flat_map(|k| [near(k), near(-k)]).skip(1);
+        scales.find_map(|scale| {
+            let fused = middle(output, &pins, scale, signed)?;
+            equal(output, &pins, &fused).then_some(fused)
+        })
     })
 }
 
@@ -71,8 +76,8 @@ fn pins(output: &Output, scale: Scale, real: f64, (low, high): (i32, i32)) -> Op
     Some(pins)
 }
 
-/// The offsets that are farthest from what the pins exclude.
-fn middle(output: &Output, pins: &[Pin], scale: f32, signed: bool) -> Fused {
+/// The offsets that are farthest from what the pins exclude; `None` where pins contradict each other beyond rescue.
+fn middle(output: &Output, pins: &[Pin], scale: f32, signed: bool) -> Option<Fused> {
     let mut ranges = [(f64::NEG_INFINITY, f64::INFINITY); 2];
     for &(sum, y) in pins {
         let (low, high) = &mut ranges[usize::from(signed && sum >= 0)];
@@ -83,12 +88,15 @@ fn middle(output: &Output, pins: &[Pin], scale: f32, signed: bool) -> Fused {
         if y < output.max.into() {
             *high = high.min(rest + 0.5);
         }
+        if *low > *high + RESCUE {
+            return None;
+        }
     }
     let offsets = ranges.map(|(low, high)| {
         let (low, high) = (low.max(high.min(1e6) - 1.0), high.min(low.max(-1e6) + 1.0));
         ((low + high) / 2.0) as f32
     });
-    Fused { scale, offsets: if signed { offsets } else { [offsets[0]; 2] } }
+    Some(Fused { scale, offsets: if signed { offsets } else { [offsets[0]; 2] } })
 }
 
 /// Whether all pins have their outputs.
