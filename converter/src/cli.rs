@@ -79,6 +79,9 @@ struct Preparation {
     /// Multiplied onto every value after that: one number, or one a channel; fractions such as 1/255 are understood
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     scale: Option<String>,
+    /// Stop at a file of samples that cannot be read, instead of naming it and leaving it out
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Preparation {

@@ -35,6 +35,8 @@ pub struct Options {
     pub calib: Option<PathBuf>,
     /// How raw data becomes the input.
     pub prepare: Prepare,
+    /// Whether a file of samples that cannot be read is an error.
+    pub strict: bool,
     /// How ranges follow from the samples.
     pub calibration: Calibration,
     /// What activations are stored in.
@@ -145,6 +147,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
     let samples = match &options.calib {
         Some(calib) => {
             let spec = spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES));
+            let spec = Spec { strict: options.strict, ..spec };
             Some(move || data::open(calib, &spec))
         }
         None => None,
@@ -191,7 +194,7 @@ fn uncalibrated(path: &Path, graph: &Graph, value: ValueId) -> Error {
     Error::new("cannot quantize the network")
         .at(path.display().to_string())
         .cause(format!("{there} are no samples to calibrate with"))
-        .remedy("give --calib: a folder of images, an .npy or an .npz of typical inputs")
+        .remedy("give --calib: a folder of images or recordings, a .csv, an .npy, an .npz or an IDX file of typical inputs")
 }
 
 /// Imports a network and brings it into the form that is quantized.
@@ -210,7 +213,7 @@ fn in_file(path: &Path, e: Error) -> Error {
 pub fn spec(graph: &Graph, prepare: Prepare, labels: Option<PathBuf>, limit: Option<usize>) -> Spec {
     let mut inputs = graph.inputs.iter().map(|&id| (graph.value(id).name.clone(), of_one(graph.shape(id))));
     let (input, shape) = inputs.next().unwrap_or_default();
-    Spec { input, shape, others: inputs.collect(), prepare, labels, limit }
+    Spec { input, shape, others: inputs.collect(), prepare, labels, strict: false, limit }
 }
 
 /// The shape of one sample of an input: without the batch axis, where there is one.

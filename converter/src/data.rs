@@ -1,28 +1,36 @@
-//! Samples for calibration and evaluation: images, `.npy` and `.npz` files.
+//! Samples for calibration, training and evaluation.
 //!
 //! | source | samples | labels |
 //! |---|---|---|
-//! | a folder of PNG, JPEG or BMP images | one an image, by name | `--labels` |
-//! | a folder of such folders | one an image | the rank of the subfolder's name; or `--labels` |
-//! | one image | that one | `--labels` |
+//! | a folder of PNG, JPEG or BMP images, or of WAV recordings | one a file, by name | `--labels` |
+//! | a folder of such folders | one a file | the rank of the subfolder's name; or `--labels` |
+//! | one image or recording | that one | `--labels` |
+//! | an IDX file (MNIST), also `.gz` | one an entry of the first axis | the file with `labels` and `idx1` in its name for `images` and `idx3`, where there is one; or `--labels` |
+//! | `.csv`, `.tsv` | one a row | a column of it: `--labels NAME`, or the one more than the model has inputs |
 //! | `.npy` | one an entry of the first axis, or one if there is no such axis | `--labels` |
 //! | `.npz` | the array named after the input, or `images`, `x`, `data`, or the only or first one | its `labels` or `y`; or `--labels` |
 //!
-//! Images are read when their turn comes; arrays are kept in memory as they are stored. A sample has
-//! the graph's layout. An array's entry may have that layout (`[h, w, c]`), the file's (`[c, h, w]`)
+//! Samples are read when their turn comes; only the arrays of numpy are kept in memory, as they are stored. A file that
+//! cannot be read is named and left out, unless the caller is strict. A sample has the graph's layout. An array's entry may have that layout (`[h, w, c]`), the file's (`[c, h, w]`)
 //! or lack axes of extent 1; where both layouts fit, it is taken for `[h, w, c]`. When fewer samples
 //! are wanted than there are, they are taken evenly over the whole source.
 
 mod arrays;
+mod folder;
+mod idx;
 mod images;
 mod prepare;
+mod rows;
+mod sounds;
 
 pub use prepare::Prepare;
 
 use crate::error::{Error, Result};
+use crate::progress::warn;
 use arrays::Arrays;
-use images::Images;
-use ndarray::{ArrayD, ArrayViewD};
+use folder::Files;
+use ndarray::{Array2, ArrayD, ArrayViewD};
+use rows::Rows;
 use std::path::{Path, PathBuf};
 
 /// One input of the model.
@@ -49,8 +57,10 @@ pub struct Spec {
     pub others: Vec<(String, Vec<usize>)>,
     /// What to do with every value of the first input.
     pub prepare: Prepare,
-    /// Labels in a separate `.npy`.
+    /// Labels in a separate `.npy` or IDX file, or the name of their column in a table.
     pub labels: Option<PathBuf>,
+    /// Whether a file that cannot be read is an error.
+    pub strict: bool,
     /// At most so many samples.
     pub limit: Option<usize>,
 }
@@ -66,43 +76,53 @@ pub struct Samples {
     available: usize,
     wanted: usize,
     next: usize,
+    skipped: usize,
 }
 
 #[derive(Debug)]
 enum Source {
-    Images(Images),
+    Files(Files),
+    Idx(idx::Images),
+    Rows(Rows),
     Arrays(Arrays),
 }
 
-/// Opens a folder of images, an image, an `.npy` or an `.npz`.
+/// Opens any of the sources.
 pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
     spec.prepare.check(spec.shape.last().copied().unwrap_or(1))?;
-    let extension = source.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase();
-    let (opened, mut labels) = match extension.as_str() {
-        _ if source.is_dir() => {
-            let images = Images::of_folder(source, &spec.shape)?;
-            let labels = images.labels();
-            (Source::Images(images), labels)
-        }
-        _ if !source.exists() => return Err(unreadable(source, "there is no such file or folder")),
-        "npy" => (Source::Arrays(Arrays::npy(source, &spec.shape)?), None),
-        "npz" => {
-            let (arrays, labels) = Arrays::npz(source, &spec.input, &spec.shape)?;
-            (Source::Arrays(arrays), labels)
-        }
-        e if images::EXTENSIONS.contains(&e) => (Source::Images(Images::of_file(source, &spec.shape)?), None),
-        _ => {
-            return Err(unreadable(source, "its name ends neither in .npy or .npz nor like an image"));
-        }
+    let mut apart = spec.labels.as_deref();
+    let (opened, mut labels) = if source.is_dir() {
+        let files = Files::of_folder(source, &spec.shape)?;
+        let labels = files.labels();
+        (Source::Files(files), labels)
+    } else if !source.exists() {
+        return Err(unreadable(source, "there is no such file or folder"));
+    } else if has_extension(source, &["npy"]) {
+        (Source::Arrays(Arrays::npy(source, &spec.shape)?), None)
+    } else if has_extension(source, &["npz"]) {
+        let (arrays, labels) = Arrays::npz(source, &spec.input, &spec.shape)?;
+        (Source::Arrays(arrays), labels)
+    } else if has_extension(source, &["csv", "tsv"]) {
+        let column = apart.take_if(|l| !l.exists()).map(Path::to_string_lossy);
+        let (rows, labels) = Rows::open(source, &spec.shape, column.as_deref())?;
+        (Source::Rows(rows), labels)
+    } else if images::is_image(source) || sounds::is_sound(source) {
+        (Source::Files(Files::of_file(source, &spec.shape)?), None)
+    } else if idx::is_idx(source) {
+        let labels = idx::labels_beside(source).filter(|_| apart.is_none());
+        let labels = labels.map(|l| arrays::labels_file(&l)).transpose()?;
+        (Source::Idx(idx::Images::open(source, &spec.shape)?), labels)
+    } else {
+        return Err(unreadable(source, "it is neither called like a file of a known kind nor an IDX file"));
     };
-    if let Some(path) = &spec.labels {
-        labels = Some(arrays::labels_npy(path)?);
+    if let Some(path) = apart {
+        labels = Some(arrays::labels_file(path)?);
     }
     let available = opened.len();
-    let others = match extension.as_str() {
-        _ if spec.others.is_empty() => Vec::new(),
-        "npz" => Arrays::named(source, &spec.others)?,
-        _ => return Err(several(source, spec, "an array alone is one input")),
+    let others = match spec.others.is_empty() {
+        true => Vec::new(),
+        false if has_extension(source, &["npz"]) => Arrays::named(source, &spec.others)?,
+        false => return Err(several(source, spec, "it holds one input")),
     };
     if let Some((k, other)) = others.iter().enumerate().find(|(_, o)| o.len() != available) {
         let cause =
@@ -116,22 +136,51 @@ pub fn open(source: &Path, spec: &Spec) -> Result<Samples> {
             .remedy("give one label per sample, in the same order"));
     }
     let wanted = spec.limit.map_or(available, |l| l.min(available));
-    Ok(Samples { source: opened, others, spec: spec.clone(), labels, available, wanted, next: 0 })
+    Ok(Samples { source: opened, others, spec: spec.clone(), labels, available, wanted, next: 0, skipped: 0 })
+}
+
+/// Reads an `.npy` of one row a sample, such as what a teacher has said.
+pub fn matrix(path: &Path) -> Result<Array2<f32>> {
+    arrays::matrix_npy(path)
 }
 
 impl Source {
     fn len(&self) -> usize {
         match self {
-            Source::Images(s) => s.len(),
+            Source::Files(s) => s.len(),
+            Source::Idx(s) => s.len(),
+            Source::Rows(s) => s.len(),
             Source::Arrays(s) => s.len(),
         }
     }
 }
 
 impl Samples {
-    fn read(&self, index: usize) -> Result<Sample> {
+    /// How many samples are still to come, fewer if some cannot be read.
+    #[expect(clippy::len_without_is_empty, reason = "sources without samples are refused")]
+    pub fn len(&self) -> usize {
+        self.wanted - self.next
+    }
+
+    /// How many samples the source has, whatever the limit.
+    pub fn available(&self) -> usize {
+        self.available
+    }
+
+    /// The classes of all samples, when they are known.
+    pub fn labels(&self) -> Option<&[usize]> {
+        self.labels.as_deref()
+    }
+
+    /// Reads a sample by its number in the source.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn at(&self, index: usize) -> Result<Sample> {
         let (name, mut x) = match &self.source {
-            Source::Images(s) => s.read(index)?,
+            Source::Files(s) => s.read(index)?,
+            Source::Idx(s) => s.read(index)?,
+            Source::Rows(s) => s.read(index)?,
             Source::Arrays(s) => s.read(index)?,
         };
         if let Some(value) = x.iter().find(|v| !v.is_finite()) {
@@ -153,21 +202,28 @@ impl Iterator for Samples {
     type Item = Result<Sample>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next == self.wanted {
-            return None;
+        while self.next < self.wanted {
+            let index = self.next * self.available / self.wanted;
+            self.next += 1;
+            match self.at(index) {
+                Err(e) if !self.spec.strict && matches!(self.source, Source::Files(_)) => {
+                    self.skipped += 1;
+                    warn(&format!("left out {}: {}", e.at.unwrap_or_default(), e.cause));
+                }
+                read => return Some(read),
+            }
         }
-        let index = self.next * self.available / self.wanted;
-        self.next += 1;
-        Some(self.read(index))
+        if self.skipped > 0 {
+            warn(&format!("left out {} of {} samples", self.skipped, self.wanted));
+            self.skipped = 0;
+        }
+        None
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.wanted - self.next;
-        (left, Some(left))
+        (0, Some(self.len()))
     }
 }
-
-impl ExactSizeIterator for Samples {}
 
 impl Sample {
     /// All inputs, in the model's order.
@@ -193,9 +249,23 @@ fn not_finite(name: &str, value: f32) -> Error {
         .remedy("remove the sample, or correct it")
 }
 
+/// Whether a file's name ends in one of these, in either case.
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|e| extensions.contains(&&*e))
+}
+
+/// The error for samples of another shape.
+fn misshapen(path: &Path, expected: &str, found: &[usize]) -> Error {
+    Error::new("the samples do not have the shape of the model's input")
+        .at(path.display().to_string())
+        .cause(format!("expected {expected}, found {found:?}"))
+        .remedy("give samples of the expected shape, or set the model's input with --input-shape")
+}
+
 /// The error for a source that cannot be read.
 fn unreadable(path: &Path, cause: impl Into<String>) -> Error {
     Error::new("cannot read the samples").at(path.display().to_string()).cause(cause).remedy(
-        "give a folder of PNG, JPEG or BMP images (class subfolders allowed), an image, an .npy or an .npz",
+        "give images or WAV recordings (a file, a folder, or a folder a class), a .csv, an .npy, an .npz or an IDX file",
     )
 }

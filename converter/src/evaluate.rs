@@ -34,6 +34,8 @@ pub struct Options {
     pub labels: Option<PathBuf>,
     /// Input preparation of a float network; a mote model brings its own.
     pub prepare: Prepare,
+    /// Whether a file of samples that cannot be read is an error.
+    pub strict: bool,
     /// Extents of a float network's dynamic dimensions.
     pub shapes: InputShapes,
     /// Whether to show progress.
@@ -112,8 +114,8 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Accuracy> {
     let output = graph.outputs[0];
     let tap = graph.reference_name(output).ok_or_else(|| Error::internal("the output has no name"))?;
     let reference = Reference::new(onnx, &options.shapes, &[tap.to_owned()])?;
-    let samples =
-        data::open(&options.data, &spec(&graph, options.prepare.clone(), options.labels.clone(), None))?;
+    let spec = spec(&graph, options.prepare.clone(), options.labels.clone(), None);
+    let samples = data::open(&options.data, &Spec { strict: options.strict, ..spec })?;
     let bar = options.progress.bar("evaluating", samples.len());
     let mut tally = Tally::default();
     for sample in bar.over(samples) {
@@ -128,7 +130,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Accuracy> {
 fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Accuracy> {
     let bytes = model_file::read(path)?;
     let model = model_file::parse(path, &bytes)?;
-    let spec = model_spec(&model, options.labels.clone())?;
+    let spec = Spec { strict: options.strict, ..model_spec(&model, options.labels.clone())? };
     let samples = data::open(&options.data, &spec)?;
     let bar = options.progress.bar("evaluating", samples.len());
     let host = Host::new(&model, kernels, 1);
@@ -169,7 +171,7 @@ pub fn model_spec(model: &Model<'_>, labels: Option<PathBuf>) -> Result<Spec> {
     };
     let mut inputs = model.inputs().map(one);
     let (input, shape) = inputs.next().unwrap_or_default();
-    Ok(Spec { input, shape, others: inputs.collect(), prepare, labels, limit: None })
+    Ok(Spec { input, shape, others: inputs.collect(), prepare, labels, strict: false, limit: None })
 }
 
 #[cfg(test)]

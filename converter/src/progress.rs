@@ -3,6 +3,11 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Tells of something that does not stop the work.
+pub fn warn(text: &str) {
+    eprintln!("warning  {text}");
+}
+
 /// Whether and where progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {

@@ -40,6 +40,7 @@ pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> C
         shapes: InputShapes::default(),
         calib: calib.map(Path::to_owned),
         prepare,
+        strict: true,
         calibration: Calibration::MinMax,
         activations: Default::default(),
         labels: Vec::new(),
@@ -88,6 +89,7 @@ impl Case {
             data: self.test.clone(),
             labels: None,
             prepare: self.prepare(),
+            strict: true,
             shapes: InputShapes::default(),
             progress: Progress::Hidden,
         };

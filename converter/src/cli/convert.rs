@@ -29,8 +29,8 @@ pub(crate) struct Convert {
     /// The model to write [default: the input's name with .mote]
     #[arg(short, long, value_name = "OUT.mote")]
     output: Option<PathBuf>,
-    /// Samples to calibrate a network with that has no scales: a folder of images (class subfolders allowed), an .npy or
-    /// an .npz; at most 200 are read
+    /// Samples to calibrate a network with that has no scales: a folder of images or WAV recordings
+    /// (class subfolders allowed), a .csv, an .npy, an .npz or an IDX file; at most 200 are read
     #[arg(long, value_name = "PATH")]
     calib: Option<PathBuf>,
     /// How activation ranges follow from the samples: minmax, percentile or percentile:P [default: minmax]
@@ -71,6 +71,7 @@ impl Convert {
             shapes: self.preparation.shapes()?,
             calib: self.calib.clone(),
             prepare: self.preparation.prepare()?,
+            strict: self.preparation.strict,
             calibration: self.calibration.as_deref().unwrap_or("minmax").parse::<Calibration>()?,
             activations: if self.activations == "int16" { Activations::Int16 } else { Activations::Int8 },
             labels: read_labels(self.labels.as_ref())?,

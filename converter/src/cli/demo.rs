@@ -51,6 +51,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
         shapes: InputShapes::default(),
         calib: Some(files.calib.clone()),
         prepare: prepare.clone(),
+        strict: false,
         calibration: Calibration::MinMax,
         activations: Default::default(),
         labels,
@@ -69,6 +70,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
             data: files.test.clone(),
             labels: None,
             prepare: prepare.clone(),
+            strict: false,
             shapes: InputShapes::default(),
             progress: Progress::Shown,
         };

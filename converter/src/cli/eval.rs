@@ -19,11 +19,11 @@ const EXAMPLES: &str = "Examples:
 pub(super) struct Eval {
     /// A .mote model, or a float .onnx or .tflite network for comparison
     model: PathBuf,
-    /// Samples: a folder with one subfolder a class, an .npy or an .npz
+    /// Samples: a folder with one subfolder a class, a .csv, an .npy, an .npz or an IDX file
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
-    /// Class indices, counted from 0, where the samples don't bring them
-    #[arg(long, value_name = "Y.npy")]
+    /// Class indices, counted from 0, where the samples don't bring them: an .npy or an IDX file, or a column of the .csv
+    #[arg(long, value_name = "Y.npy|NAME")]
     labels: Option<PathBuf>,
     /// Run on this instruction set
     #[arg(long, value_name = "NAME")]
@@ -45,6 +45,7 @@ pub(super) fn main(args: &Eval) -> Result<()> {
         data: args.data.clone(),
         labels: args.labels.clone(),
         prepare: args.preparation.prepare()?,
+        strict: args.preparation.strict,
         shapes: args.preparation.shapes()?,
         progress: args.json.progress(),
     };

@@ -1,9 +1,9 @@
 //! Samples and labels from numpy's files.
 
-use super::unreadable;
+use super::{idx, misshapen, unreadable};
 use crate::error::{Error, Result};
 use crate::import::guarded;
-use ndarray::{ArrayD, ArrayView, Axis, IxDyn};
+use ndarray::{Array2, ArrayD, ArrayView, Axis, IxDyn};
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 use std::fs::File;
 use std::io::Read;
@@ -41,7 +41,7 @@ macro_rules! each {
 
 /// How an entry of the array becomes a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     /// The elements are in the sample's order already.
     Same,
     /// `[c, h, w]` becomes `[h, w, c]`.
@@ -103,10 +103,7 @@ impl Arrays {
         let found: Vec<usize> = each!(&numbers, t => t.shape().to_vec());
         let many = found.split_first().and_then(|(_, one)| order(one, shape)).map(|o| (true, o));
         let Some((many, order)) = many.or_else(|| order(&found, shape).map(|o| (false, o))) else {
-            return Err(Error::new("the samples do not have the shape of the model's input")
-                .at(path.display().to_string())
-                .cause(format!("expected {}, found {found:?}", expected(shape)))
-                .remedy("give samples of the expected shape, or set the model's input with --input-shape"));
+            return Err(misshapen(path, &expected(shape), &found));
         };
         if found.contains(&0) {
             return Err(unreadable(path, format!("an array of shape {found:?} holds no samples")));
@@ -122,24 +119,32 @@ impl Arrays {
     #[allow(clippy::unnecessary_cast, reason = "one expression for every element type")]
     pub(crate) fn read(&self, index: usize) -> Result<(String, ArrayD<f32>)> {
         let x = each!(&self.numbers, t => if self.many {
-            self.sample(t.index_axis(Axis(0), index), |&v| v as f32)
+            self.order.sample(t.index_axis(Axis(0), index), &self.shape, |&v| v as f32)
         } else {
-            self.sample(t.view(), |&v| v as f32)
+            self.order.sample(t.view(), &self.shape, |&v| v as f32)
         });
         x.map(|x| (index.to_string(), x)).ok_or_else(|| Error::internal("a sample of another shape"))
     }
+}
 
-    fn sample<T>(&self, entry: ArrayView<'_, T, IxDyn>, float: impl Fn(&T) -> f32) -> Option<ArrayD<f32>> {
-        let entry = match self.order {
+impl Order {
+    /// An entry as a sample of shape `shape`.
+    pub(super) fn sample<T>(
+        self,
+        entry: ArrayView<'_, T, IxDyn>,
+        shape: &[usize],
+        float: impl Fn(&T) -> f32,
+    ) -> Option<ArrayD<f32>> {
+        let entry = match self {
             Order::Same => entry,
             Order::ChannelsFirst => entry.permuted_axes(&[1, 2, 0][..]),
         };
-        ArrayD::from_shape_vec(IxDyn(&self.shape), entry.iter().map(float).collect()).ok()
+        ArrayD::from_shape_vec(IxDyn(shape), entry.iter().map(float).collect()).ok()
     }
 }
 
 /// How an entry of shape `found` becomes a sample of shape `wanted`, if it can.
-fn order(found: &[usize], wanted: &[usize]) -> Option<Order> {
+pub(super) fn order(found: &[usize], wanted: &[usize]) -> Option<Order> {
     let long = |s: &[usize]| s.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
     match *wanted {
         _ if found == wanted => Some(Order::Same),
@@ -149,7 +154,7 @@ fn order(found: &[usize], wanted: &[usize]) -> Option<Order> {
     }
 }
 
-fn expected(shape: &[usize]) -> String {
+pub(super) fn expected(shape: &[usize]) -> String {
     let list = |s: &[usize]| s.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match *shape {
         [h, w, c] if c != 1 => format!("[n, {}] or [n, {}]", list(shape), list(&[c, h, w])),
@@ -157,14 +162,28 @@ fn expected(shape: &[usize]) -> String {
     }
 }
 
-/// Class indices from an `.npy`.
-pub(crate) fn labels_npy(path: &Path) -> Result<Vec<usize>> {
-    to_labels(&npy(path)?, path)
+/// Class indices from an `.npy` or an IDX file.
+pub(crate) fn labels_file(path: &Path) -> Result<Vec<usize>> {
+    if idx::is_idx(path) { classes(&idx::list(path)?, path) } else { to_labels(&npy(path)?, path) }
+}
+
+/// Reads an array of two axes.
+#[allow(clippy::unnecessary_cast, reason = "one expression for every element type")]
+pub(crate) fn matrix_npy(path: &Path) -> Result<Array2<f32>> {
+    let all: ArrayD<f32> = each!(npy(path)?, t => t.mapv(|v| v as f32));
+    let shape = all.shape().to_vec();
+    all.into_dimensionality().map_err(|_| {
+        unreadable(path, format!("an array of shape {shape:?}; a row for each sample is needed"))
+    })
 }
 
 #[allow(clippy::unnecessary_cast, reason = "one expression for every element type")]
 fn to_labels(numbers: &Numbers, path: &Path) -> Result<Vec<usize>> {
     let values: Vec<f64> = each!(numbers, t => t.iter().map(|&v| v as f64).collect());
+    classes(&values, path)
+}
+
+fn classes(values: &[f64], path: &Path) -> Result<Vec<usize>> {
     let class = |&v: &f64| (v >= 0.0 && v.fract() == 0.0 && v < f64::from(u32::MAX)).then_some(v as usize);
     let bad = values.iter().position(|v| class(v).is_none());
     let labels: Option<Vec<usize>> = values.iter().map(class).collect();

@@ -43,6 +43,7 @@ pub(crate) fn calibrated(
         shapes: InputShapes::default(),
         calib: Some(calib.to_owned()),
         prepare: Prepare::default(),
+        strict: false,
         calibration: Calibration::MinMax,
         activations,
         labels: Vec::new(),

@@ -27,6 +27,7 @@ fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
         shapes: InputShapes::default(),
         calib: calib.map(Path::to_owned),
         prepare: Prepare::default(),
+        strict: false,
         calibration: Calibration::MinMax,
         activations: Default::default(),
         labels: Vec::new(),
