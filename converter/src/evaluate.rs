@@ -1,5 +1,9 @@
 //! Accuracy of a classifier, as a mote model or as the float network, over labelled samples.
 
+mod classes;
+
+pub use classes::ClassAccuracy;
+
 use crate::convert::{float_network, of_one, prepared_graph, spec};
 use crate::data::{self, Prepare, Spec};
 use crate::error::{Error, Result};
@@ -8,12 +12,13 @@ use crate::infer::{infer, sample_bytes};
 use crate::model_file;
 use crate::progress::Progress;
 use crate::reference::Reference;
+use classes::Confusion;
 use mote_runtime::{Host, Kernels, Model, Session, TensorInfo};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// The metric of a classifier; fractions of 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
     /// How many samples were judged.
     pub samples: usize,
@@ -23,6 +28,10 @@ pub struct Accuracy {
     pub top5: f64,
     /// Mean cross-entropy in nats.
     pub loss: f64,
+    /// Each class by itself; empty where there are more than 1,000.
+    pub classes: Vec<ClassAccuracy>,
+    /// How many samples of a class (row) are taken for which (column); empty where there are more than 1,000 classes.
+    pub confusion: Vec<Vec<u64>>,
 }
 
 /// What to evaluate on.
@@ -49,6 +58,7 @@ struct Tally {
     top1: usize,
     top5: usize,
     loss: f64,
+    confusion: Confusion,
 }
 
 impl Tally {
@@ -69,6 +79,8 @@ impl Tally {
         self.top1 += usize::from(rank == 0);
         self.top5 += usize::from(rank < 5);
         self.loss += cross_entropy(scores, label);
+        let answer = (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+        self.confusion.add(scores.len(), label, answer);
         Ok(())
     }
 
@@ -82,6 +94,8 @@ impl Tally {
             top1: self.top1 as f64 / n,
             top5: self.top5 as f64 / n,
             loss: self.loss / n,
+            classes: self.confusion.classes(),
+            confusion: self.confusion.0.clone(),
         })
     }
 }

@@ -1,9 +1,9 @@
 //! `mote eval`.
 
-use super::text::{line, percent};
+use super::text::{line, percent, table};
 use super::{Json, Preparation};
 use crate::error::{Error, Result};
-use crate::evaluate::{Options, evaluate};
+use crate::evaluate::{Accuracy, Options, evaluate};
 use crate::model_file::kernels;
 use clap::Args;
 use std::path::PathBuf;
@@ -59,5 +59,25 @@ pub(super) fn main(args: &Eval) -> Result<()> {
         percent(accuracy.top1),
         percent(accuracy.top5),
         accuracy.loss
-    ))
+    ))?;
+    line(&classes(&accuracy))
+}
+
+/// A matrix of more columns is not printed.
+const WIDEST: usize = 20;
+
+/// A row a class; with the confusion matrix, where it is not too wide.
+fn classes(accuracy: &Accuracy) -> String {
+    let share = |v: Option<f64>| v.map_or("-".into(), percent);
+    let columns = if accuracy.classes.len() <= WIDEST { accuracy.classes.len() } else { 0 };
+    let numbers: Vec<String> = (0..columns).map(|c| format!("as {c}")).collect();
+    let mut heading = vec!["class", "samples", "precision", "recall", "F1"];
+    heading.extend(numbers.iter().map(String::as_str));
+    let rows = accuracy.classes.iter().zip(&accuracy.confusion).enumerate().map(|(c, (class, taken))| {
+        let mut row = vec![c.to_string(), class.samples.to_string()];
+        row.extend([class.precision, class.recall, class.f1].map(share));
+        row.extend(taken.iter().take(columns).map(u64::to_string));
+        row
+    });
+    format!("\n{}", table(&heading, &rows.collect::<Vec<_>>()))
 }

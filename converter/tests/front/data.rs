@@ -237,7 +237,7 @@ fn idx_files_plain_and_compressed_with_labels_beside_them() {
         classes(&all(&at("other.idx3-ubyte"), &Spec { labels, ..spec(&[2, 3, 1]) })),
         classes(&packed)
     );
-    let few = all(&at("other.idx3-ubyte"), &Spec { limit: Some(2), ..spec(&[6]) });
+    let few = all(&at("other.idx3-ubyte"), &Spec { limit: Some(2), ..spec(&[2, 3, 1]) });
     assert_eq!(few[1].x.iter().copied().collect::<Vec<_>>(), [12.0, 13.0, 14.0, 15.0, 16.0, 17.0]);
 }
 
