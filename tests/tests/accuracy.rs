@@ -24,6 +24,7 @@ fn picture(path: &Path, shape: &[usize], prepare: &Prepare) -> Vec<f32> {
         input: String::new(),
         shape: shape.to_vec(),
         prepare: prepare.clone(),
+        strict: true,
         labels: None,
         limit: Some(1),
         others: Default::default(),

@@ -276,7 +276,15 @@ fn segmentation() {
     let picture = shared.join("data/coral/dog_segmentation_256.bmp");
     let classes: Vec<f32> = seen(&model, &picture, |output| output.reals().collect());
     let (prepare, shape) = (Prepare::default(), vec![256, 256, 1]);
-    let spec = Spec { input: String::new(), shape, others: Vec::new(), prepare, labels: None, limit: None };
+    let spec = Spec {
+        input: String::new(),
+        shape,
+        others: Vec::new(),
+        prepare,
+        labels: None,
+        strict: true,
+        limit: None,
+    };
     let mask = sample(&shared.join("data/coral/dog_segmentation_mask_256.bmp"), &spec).x;
     let (mut both, mut either) = (0, 0);
     for (i, &mask) in mask.iter().enumerate() {
