@@ -11,8 +11,8 @@ use crate::passes;
 use crate::plan::{Request, plan};
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::quantize::{self, Activations, Calibration, Observations};
-use crate::report::ModelReport;
+use crate::quantize::{self, Activations, Calibration, Observations, Quantized};
+use crate::report::{ModelReport, QuantizationReport, RepairReport};
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
 use mote_format::{AlignedBytes, DType, Original};
@@ -56,6 +56,8 @@ pub struct Converted {
     pub bytes: AlignedBytes,
     /// The error of each step against the float model.
     pub errors: Vec<StepError>,
+    /// How it was quantized, where there was something to choose.
+    pub quantization: Option<QuantizationReport>,
 }
 
 /// Converts an ONNX or a TFLite file.
@@ -119,7 +121,7 @@ fn finish(
     request: &Request,
 ) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
-    let converted = |bytes| Converted { bytes, errors: Vec::new() };
+    let converted = |bytes| Converted { bytes, errors: Vec::new(), quantization: None };
     if removed.is_empty() {
         return Ok((converted(assemble(program, &metadata, request)?), None));
     }
@@ -143,10 +145,10 @@ fn original(bytes: &[u8]) -> Result<Original> {
 
 /// Converts a float network.
 fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
-    let graph = prepared_graph(path, onnx, &options.shapes)?;
+    let imported = prepared_graph(path, onnx, &options.shapes)?;
     let samples = match &options.calib {
         Some(calib) => {
-            let spec = spec(&graph, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES));
+            let spec = spec(&imported, options.prepare.clone(), None, Some(CALIBRATION_SAMPLES));
             let spec = Spec { strict: options.strict, ..spec };
             Some(move || data::open(calib, &spec))
         }
@@ -155,21 +157,31 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
     let seen = match &samples {
         Some(samples) => {
             let bar = options.progress.bar("calibrating", samples()?.len());
-            quantize::observe(&graph, onnx, &options.shapes, samples()?, bar)?
+            quantize::observe(&imported, onnx, &options.shapes, samples()?, bar)?
         }
         None => Observations::default(),
     };
-    if options.activations != Activations::Int8 && !graph.given.tensors.is_empty() {
+    if options.activations != Activations::Int8 && !imported.given.tensors.is_empty() {
         return Err(Error::new("the model has no use for --activations")
             .at(path.display().to_string())
             .cause("it is quantized, with scales of its own")
             .remedy("leave out --activations, or give the float network"));
     }
-    let params = quantize::assign(&graph, &seen, options.calibration, options.activations)?;
-    if let (None, Some(value)) = (&samples, params.missing(&graph)) {
-        return Err(uncalibrated(path, &graph, value));
+    if samples.is_none()
+        && let Some(value) =
+            quantize::assign(&imported, &seen, Calibration::MinMax, options.activations)?.missing(&imported)
+    {
+        return Err(uncalibrated(path, &imported, value));
     }
-    let program = quantize::lower(&graph, &params)?;
+    let again = |graph: &Graph| match &samples {
+        Some(samples) => {
+            let bar = options.progress.bar("equalizing", samples()?.len());
+            quantize::observe_divided(&seen, graph, onnx, &options.shapes, samples()?, bar)
+        }
+        None => Ok(seen.clone()),
+    };
+    let Quantized { graph, program, naive, trials, taken } =
+        quantize::search(&imported, &seen, options.calibration, options.activations, again)?;
     let metadata = Metadata {
         name: stem(path).unwrap_or_else(|| graph.name.clone()),
         labels: options.labels.clone(),
@@ -184,6 +196,18 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
     let bar = options.progress.bar("verifying", some.len());
     let whole = whole.as_ref().unwrap_or(&converted.bytes);
     converted.errors = verify(&graph, &program, whole, onnx, &options.shapes, &some, bar)?;
+    if !trials.is_empty() {
+        let naive = match naive {
+            Some(program) => {
+                let bytes = assemble(&program, &Metadata::default(), &quantize::FAST)?;
+                let bar = options.progress.bar("blaming", some.len());
+                verify(&imported, &program, &bytes, onnx, &options.shapes, &some, bar)?
+            }
+            None => Vec::new(),
+        };
+        let repaired = RepairReport::new(&naive, &converted.errors);
+        converted.quantization = Some(QuantizationReport { trials, taken, repaired });
+    }
     Ok(converted)
 }
 

@@ -65,12 +65,20 @@ pub struct Origin {
     pub perm: Vec<usize>,
     /// Bounds that a pass moved before this value.
     pub clamp: Option<Clamp>,
+    /// What each channel, the last axis in memory, is divided by in the graph; empty where nothing is.
+    pub divided: Vec<f32>,
 }
 
 impl Origin {
     /// The tensor as it is.
     pub fn of(tensor: impl Into<String>, shape: &[usize]) -> Self {
-        Origin { tensor: tensor.into(), view: shape.to_vec(), perm: (0..shape.len()).collect(), clamp: None }
+        Origin {
+            tensor: tensor.into(),
+            view: shape.to_vec(),
+            perm: (0..shape.len()).collect(),
+            clamp: None,
+            divided: Vec::new(),
+        }
     }
 
     /// The origin of a value of `shape` after its axes are permuted; `None` when it cannot be told.
@@ -114,6 +122,7 @@ impl Value {
         if let Some(clamp) = origin.clamp {
             value.mapv_inplace(|x| clamp.apply(x));
         }
+        value.iter_mut().zip(origin.divided.iter().cycle()).for_each(|(x, by)| *x /= by);
         Some(value)
     }
 

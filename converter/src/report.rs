@@ -1,6 +1,7 @@
 //! What can be said of a model by looking at it: sizes, operators, memory. The JSON names are an interface that other
 //! programs read.
 
+use crate::quantize::Trial;
 use crate::verify::StepError;
 use mote_runtime::{Model, macs};
 use serde::Serialize;
@@ -68,6 +69,53 @@ pub struct OriginalReport {
     pub arena_bytes: usize,
 }
 
+/// How a network was quantized.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QuantizationReport {
+    /// What was tried, in order.
+    pub trials: Vec<Trial>,
+    /// Index of the one that was taken.
+    pub taken: usize,
+    /// The layer that min-max ranges alone would have lost the most in; null when it would have lost little.
+    pub repaired: Option<RepairReport>,
+}
+
+/// A layer that min-max ranges alone would break.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RepairReport {
+    /// The tensor that it writes.
+    pub layer: String,
+    /// Its operator.
+    pub op: &'static str,
+    /// Signal to quantization noise ratio with min-max ranges alone, in dB.
+    pub naive_sqnr_db: f32,
+    /// The same as it was quantized.
+    pub sqnr_db: f32,
+}
+
+/// A loss of fewer dB is not told.
+const LOSS_DB: f32 = 6.0;
+
+impl RepairReport {
+    /// The layer that loses the most beyond what the layer before it has lost, from the errors of two programs.
+    pub(crate) fn new(naive: &[StepError], taken: &[StepError]) -> Option<Self> {
+        let mut before = 0.0;
+        let losses = naive.iter().filter_map(|naive| {
+            let taken = taken.iter().find(|t| t.name == naive.name)?;
+            let loss = taken.sqnr_db - naive.sqnr_db;
+            let own = if loss.is_finite() { loss - std::mem::replace(&mut before, loss) } else { 0.0 };
+            Some((own, naive, taken))
+        });
+        let (own, naive, taken) = losses.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        (own >= LOSS_DB).then(|| RepairReport {
+            layer: naive.name.clone(),
+            op: naive.op,
+            naive_sqnr_db: naive.sqnr_db,
+            sqnr_db: taken.sqnr_db,
+        })
+    }
+}
+
 /// A model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelReport {
@@ -95,6 +143,8 @@ pub struct ModelReport {
     pub removed: Vec<RemovedReport>,
     /// What it took before steps and channels were removed that its outputs do not depend on; null when there were none.
     pub original: Option<OriginalReport>,
+    /// How it was quantized; null when it has not just been converted, or when there was nothing to choose.
+    pub quantization: Option<QuantizationReport>,
 }
 
 impl ModelReport {
@@ -146,6 +196,7 @@ impl ModelReport {
             macs: operators.iter().map(|o| o.macs).sum(),
             operators,
             removed: removed.collect(),
+            quantization: None,
             original: format.original().map(|o| OriginalReport {
                 macs: o.macs,
                 weight_bytes: o.constant_bytes as usize,

@@ -1,4 +1,5 @@
-//! What is remembered of the values of one tensor: extremes, and counts in bins that widen as the range grows.
+//! What is remembered of the values of one tensor: extremes, and counts in bins that widen as the range grows. Which range
+//! follows is `calibrate`'s.
 
 /// Bins on each side of zero.
 const HALF: usize = 2048;
@@ -10,24 +11,41 @@ pub struct Histogram {
     max: f32,
     width: f32,
     counts: Vec<u64>,
+    /// Sums of the smallest and the largest values of each sample, and the number of samples.
+    sums: [f64; 2],
+    samples: u32,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { min: f32::INFINITY, max: f32::NEG_INFINITY, width: 0.0, counts: vec![0; 2 * HALF] }
+        Histogram {
+            min: f32::INFINITY,
+            max: f32::NEG_INFINITY,
+            width: 0.0,
+            counts: vec![0; 2 * HALF],
+            sums: [0.0; 2],
+            samples: 0,
+        }
     }
 }
 
 impl Histogram {
-    /// Counts finite values.
+    /// Counts the finite values of one sample.
     pub fn add(&mut self, values: impl IntoIterator<Item = f32>) {
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
         for v in values.into_iter().filter(|v| v.is_finite()) {
-            self.min = self.min.min(v);
-            self.max = self.max.max(v);
+            min = min.min(v);
+            max = max.max(v);
             self.widen(v.abs());
             let bin = if self.width > 0.0 { (v / self.width).floor() as i64 } else { 0 };
             let at = (bin + HALF as i64).clamp(0, 2 * HALF as i64 - 1);
             self.counts[at as usize] += 1;
+        }
+        if min <= max {
+            self.min = self.min.min(min);
+            self.max = self.max.max(max);
+            self.sums = [self.sums[0] + f64::from(min), self.sums[1] + f64::from(max)];
+            self.samples += 1;
         }
     }
 
@@ -49,6 +67,18 @@ impl Histogram {
     /// Smallest and largest value, or `None` when none was counted.
     pub fn extremes(&self) -> Option<(f32, f32)> {
         (self.min <= self.max).then_some((self.min, self.max))
+    }
+
+    /// Means of the samples' smallest and largest values.
+    pub fn average(&self) -> Option<(f32, f32)> {
+        let mean = |sum: f64| (sum / f64::from(self.samples)) as f32;
+        (self.samples > 0).then(|| (mean(self.sums[0]), mean(self.sums[1])))
+    }
+
+    /// The middle of each bin that is not empty, in order, and its count.
+    pub fn bins(&self) -> impl Iterator<Item = (f32, u64)> {
+        let middle = |bin: usize| (bin as f32 + 0.5 - HALF as f32) * self.width;
+        self.counts.iter().enumerate().filter(|(_, n)| **n > 0).map(move |(bin, &n)| (middle(bin), n))
     }
 
     /// Bounds outside which at most `fraction` of the values lie, half of them on each side.

@@ -7,6 +7,7 @@ mod window;
 mod words;
 
 use super::Activations;
+use super::observe::Observations;
 use super::params::Params;
 use super::weights::{multiplier, rounding};
 use crate::error::{Error, Result};
@@ -16,9 +17,10 @@ use mote_format::{DType, Maximum, Minimum, Op as Kernel, Quant, Requantize, Roun
 use mote_kernels::quant::quantize;
 use std::collections::HashMap;
 
-/// Lowers a graph that the passes have brought into channels-last form.
-pub fn lower(graph: &Graph, params: &Params) -> Result<Program> {
-    let mut lowering = Lowering { graph, params, program: Program::default(), places: HashMap::new() };
+/// Lowers a graph that the passes have brought into channels-last form. Biases are corrected with what was seen of the
+/// inputs of each layer, when that is given.
+pub fn lower(graph: &Graph, params: &Params, means: Option<&Observations>) -> Result<Program> {
+    let mut lowering = Lowering { graph, params, means, program: Program::default(), places: HashMap::new() };
     for &id in &graph.inputs {
         let tensor = lowering.tensor(id)?;
         lowering.program.tensors.push(tensor);
@@ -48,6 +50,7 @@ fn constant_output(name: &str) -> Error {
 struct Lowering<'g> {
     graph: &'g Graph,
     params: &'g Params,
+    means: Option<&'g Observations>,
     program: Program,
     places: HashMap<ValueId, Operand>,
 }

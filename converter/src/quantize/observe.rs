@@ -1,68 +1,152 @@
-//! Runs the float model over samples and remembers the range of every value. What becomes of the ranges is `params`'.
+//! Runs the float model over samples and remembers what it makes of them. What becomes of that is `params`',
+//! `equalize`'s and `search`'s.
 
 use super::Calibration;
 use super::histogram::Histogram;
 use super::params::Range;
 use crate::data::Sample;
 use crate::error::{Error, Result};
+use crate::import::InputShapes;
 use crate::ir::{Graph, ValueId};
 use crate::progress::Bar;
 use crate::reference::Reference;
 use std::collections::HashMap;
 
+/// Samples whose outputs are kept, for trials.
+const KEPT: usize = 32;
+
 /// What was seen of every value that the float model can be asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
-    histograms: HashMap<ValueId, Histogram>,
+    values: HashMap<ValueId, Seen>,
     samples: usize,
+    /// The first samples, and what the float network answers: a list of reals per output.
+    pub(super) answers: Vec<(Sample, Vec<Vec<f32>>)>,
+}
+
+/// What was seen of one value.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    histogram: Histogram,
+    channels: Vec<Channel>,
+}
+
+/// What was seen of one channel: an index of the last axis.
+#[derive(Debug, Clone, Copy, Default)]
+struct Channel {
+    largest: f32,
+    sum: f64,
+    count: u64,
+}
+
+impl Seen {
+    fn add(&mut self, values: &[f32], channels: usize) {
+        self.histogram.add(values.iter().copied());
+        self.channels.resize(channels, Channel::default());
+        for pixel in values.chunks_exact(channels.max(1)) {
+            for (channel, &v) in self.channels.iter_mut().zip(pixel).filter(|(_, v)| v.is_finite()) {
+                channel.largest = channel.largest.max(v.abs());
+                channel.sum += f64::from(v);
+                channel.count += 1;
+            }
+        }
+    }
 }
 
 impl Observations {
     /// The range of a value by the given method.
     pub fn range(&self, id: ValueId, method: Calibration) -> Option<Range> {
-        let histogram = self.histograms.get(&id)?;
-        let (min, max) = match method {
-            Calibration::MinMax => histogram.extremes()?,
-            Calibration::Percentile(fraction) => histogram.bounds(fraction)?,
-        };
-        Some(Range { min, max })
+        method.range(&self.values.get(&id)?.histogram)
     }
-}
 
-/// The values that can be observed, with the names by which the reference knows them.
-fn taps(graph: &Graph) -> Vec<(ValueId, String)> {
-    let computed = graph.nodes.iter().map(|n| n.output);
-    let ids = graph.inputs.iter().copied().chain(computed);
-    ids.filter_map(|id| Some((id, graph.reference_name(id)?.to_owned()))).collect()
+    /// The mean of each channel of a value.
+    pub fn channel_means(&self, id: ValueId) -> Option<Vec<f32>> {
+        let mean = |c: &Channel| (c.sum / c.count.max(1) as f64) as f32;
+        Some(self.values.get(&id)?.channels.iter().map(mean).collect())
+    }
+
+    /// The largest magnitude in each channel of a value.
+    pub fn channel_peaks(&self, id: ValueId) -> Option<Vec<f32>> {
+        Some(self.values.get(&id)?.channels.iter().map(|c| c.largest).collect())
+    }
+
+    fn see(&mut self, graph: &Graph, id: ValueId, value: &[f32]) {
+        let channels = graph.shape(id).last().copied().unwrap_or(1);
+        self.values.entry(id).or_default().add(value, channels);
+    }
 }
 
 /// Runs every sample through the float model.
 pub fn observe(
     graph: &Graph,
     bytes: &[u8],
-    shapes: &crate::import::InputShapes,
+    shapes: &InputShapes,
     samples: impl Iterator<Item = Result<Sample>>,
     bar: Bar,
 ) -> Result<Observations> {
-    let taps = taps(graph);
-    let names: Vec<String> = taps.iter().map(|t| t.1.clone()).collect();
-    let reference = Reference::new(bytes, shapes, &names)?;
     let mut seen = Observations::default();
-    for sample in bar.over(samples) {
-        let tensors = reference.run_samples(graph, &sample?.inputs())?;
-        for (&(id, _), tensor) in taps.iter().zip(tensors) {
-            let value = graph.value(id).from_reference(tensor.view());
-            let value = value.ok_or_else(|| {
-                Error::internal(format!("{} has another size in the reference", graph.value(id).name))
-            })?;
-            seen.histograms.entry(id).or_default().add(value);
+    let computed = graph.nodes.iter().map(|n| n.output);
+    let ids: Vec<ValueId> = graph.inputs.iter().copied().chain(computed).collect();
+    run(graph, bytes, shapes, &ids, bar.over(samples), |sample, values| {
+        for (id, value) in &values {
+            seen.see(graph, *id, value);
         }
         seen.samples += 1;
-    }
+        if seen.answers.len() < KEPT {
+            let answer = |id: &ValueId| values.iter().find(|v| v.0 == *id).map(|v| v.1.clone());
+            seen.answers.extend(graph.outputs.iter().map(answer).collect::<Option<_>>().map(|a| (sample, a)));
+        }
+    })?;
     if seen.samples == 0 {
         return Err(Error::new("cannot calibrate")
             .cause("there is no sample")
             .remedy("give --calib a folder or file with samples"));
     }
     Ok(seen)
+}
+
+/// What would have been seen of a graph that differs from the observed one by divided channels only.
+pub fn observe_divided(
+    known: &Observations,
+    graph: &Graph,
+    bytes: &[u8],
+    shapes: &InputShapes,
+    samples: impl Iterator<Item = Result<Sample>>,
+    bar: Bar,
+) -> Result<Observations> {
+    let divided = |v: usize| graph.values[v].origin.as_ref().is_some_and(|o| !o.divided.is_empty());
+    let ids: Vec<ValueId> = (0..graph.values.len()).filter(|&v| divided(v)).map(ValueId).collect();
+    let mut seen = known.clone();
+    seen.values.retain(|id, _| !ids.contains(id));
+    run(graph, bytes, shapes, &ids, bar.over(samples), |_, values| {
+        values.iter().for_each(|(id, value)| seen.see(graph, *id, value));
+    })?;
+    Ok(seen)
+}
+
+/// Gives `to` each sample with those of the values that the float model can be asked for.
+fn run(
+    graph: &Graph,
+    bytes: &[u8],
+    shapes: &InputShapes,
+    ids: &[ValueId],
+    samples: impl Iterator<Item = Result<Sample>>,
+    mut to: impl FnMut(Sample, Vec<(ValueId, Vec<f32>)>),
+) -> Result<()> {
+    let named = ids.iter().filter_map(|&id| Some((id, graph.reference_name(id)?.to_owned())));
+    let (ids, names): (Vec<ValueId>, Vec<String>) = named.unzip();
+    let reference = Reference::new(bytes, shapes, &names)?;
+    for sample in samples {
+        let sample = sample?;
+        let tensors = reference.run_samples(graph, &sample.inputs())?;
+        let values = ids.iter().zip(tensors).map(|(&id, tensor)| {
+            let value = graph.value(id).from_reference(tensor.view()).ok_or_else(|| {
+                Error::internal(format!("{} has another size in the reference", graph.value(id).name))
+            })?;
+            Ok((id, value.into_iter().collect()))
+        });
+        let values = values.collect::<Result<_>>()?;
+        to(sample, values);
+    }
+    Ok(())
 }

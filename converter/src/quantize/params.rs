@@ -151,6 +151,9 @@ pub fn assign(
     let mut ranges: Vec<Option<Range>> = vec![None; graph.values.len()];
     for id in given.clone() {
         let root = classes.root(id.0);
+        // What comes in and what is answered is not cut off.
+        let ends = graph.inputs.contains(&id) || graph.outputs.contains(&id);
+        let method = if ends && method == Calibration::Auto { Calibration::MinMax } else { method };
         let range = seen.range(id, method).map(|r| ranges[root].map_or(r, |known| known.union(r)));
         ranges[root] = range.or(ranges[root]);
         quants[root] = quants[root].or(quants[id.0]);

@@ -30,6 +30,9 @@ pub(super) struct Layer<'a> {
     pub(super) bias: Option<&'a [f32]>,
     /// Number of outputs.
     pub(super) outputs: usize,
+    /// Mean of the input that each weight of an output meets, output by output, where it is known: the bias then takes up
+    /// what rounding the weights changes of the mean output (Nagel et al. 2019, "Data-free quantization", section 4.2).
+    pub(super) means: Option<Vec<f32>>,
     /// The integers that the file gives.
     pub(super) given: Option<&'a GivenLayer>,
     /// How sums are rounded.
@@ -68,8 +71,11 @@ impl Layer<'_> {
         let (weights, bias, multipliers) = (Vec::new(), Vec::new(), Vec::new());
         let mut all = Quantized { weights, weight_zero, bias, multipliers };
         for (o, w) in rows() {
-            let bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
+            let mut bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
             let (scale, q) = own.as_ref().map_or_else(|| row(w, bias, x.scale, 29), |own| own[o].clone());
+            if let Some(means) = &self.means {
+                bias -= moved(w, &q, scale, &means[o * run..][..run]);
+            }
             let unit = scale * f64::from(x.scale);
             let bias =
                 self.given.and_then(|g| g.bias(o, bias / unit)).unwrap_or((bias / unit).round() as i64);
@@ -90,8 +96,11 @@ impl Layer<'_> {
         let run = self.weights.len() / self.outputs.max(1);
         let mut all = Quantized16 { weights: Vec::new(), bias: Vec::new(), multipliers: Vec::new() };
         for (o, w) in self.weights.chunks_exact(run).enumerate() {
-            let bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
+            let mut bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
             let (scale, q) = row(w, bias, x.scale, 45);
+            if let Some(means) = &self.means {
+                bias -= moved(w, &q, scale, &means[o * run..][..run]);
+            }
             let unit = scale * f64::from(x.scale);
             all.bias.push((bias / unit).round() as i64);
             all.weights.extend(q.iter().map(|&q| q as i8));
@@ -106,6 +115,12 @@ impl Layer<'_> {
             .cause(format!("its sums can reach {reach}, beyond the 32 bits of an accumulator"))
             .remedy("split the layer, or look for a bias that is far larger than its weights")
     }
+}
+
+/// How far the mean sum of an output lies from that of the float weights.
+fn moved(weights: &[f32], integers: &[i32], scale: f64, means: &[f32]) -> f64 {
+    let errors = weights.iter().zip(integers).map(|(&w, &q)| f64::from(q) * scale - f64::from(w));
+    errors.zip(means).map(|(error, &mean)| error * f64::from(mean)).sum()
 }
 
 /// The scale of one output's weights, and these as integers; its bias has so many bits at most.

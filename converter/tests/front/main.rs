@@ -14,6 +14,7 @@ mod passes;
 mod quantized;
 mod random;
 mod refusals;
+mod unequal;
 mod words;
 
 use mote_converter::import::{self, InputShapes};

@@ -135,10 +135,24 @@ impl Lowering<'_> {
             weights: &weights,
             bias: bias.as_deref(),
             outputs,
+            means: self.means(node, weights.len() / outputs.max(1), outputs),
             given: self.graph.given.layer(&node.name),
             round: self.round(),
         };
         Ok((input, layer.quantize(x, y)?))
+    }
+
+    /// The mean input of each weight of a convolution or dense layer, where biases are to be corrected.
+    pub(super) fn means(&self, node: &Node, run: usize, outputs: usize) -> Option<Vec<f32>> {
+        let groups = match node.op {
+            Op::Conv { groups, .. } => groups,
+            Op::FullyConnected => 1,
+            _ => return None,
+        };
+        let channels = self.means?.channel_means(node.inputs[0])?;
+        let (of_group, own) = (outputs / groups, channels.len() / groups);
+        let at = |o: usize, j: usize| channels.get(o / of_group * own + j % own).copied();
+        (0..outputs).flat_map(|o| (0..run).map(move |j| at(o, j))).collect()
     }
 
     /// Stores what every layer has beside its weights.

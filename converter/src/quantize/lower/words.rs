@@ -83,6 +83,7 @@ impl Lowering<'_> {
             weights: &weights,
             bias: bias.as_deref(),
             outputs,
+            means: self.means(node, weights.len() / outputs.max(1), outputs),
             given: None,
             round: Rounding::Single,
         };
