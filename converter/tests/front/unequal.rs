@@ -114,6 +114,7 @@ fn default_settings_repair_what_plain_ones_break() {
             data: at("test.npz"),
             labels: None,
             prepare: Prepare::default(),
+            strict: false,
             shapes: InputShapes::default(),
             progress: Progress::Hidden,
         };
