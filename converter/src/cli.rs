@@ -7,7 +7,7 @@ mod eval;
 mod header;
 mod inspect;
 mod run;
-mod text;
+pub(crate) mod text;
 
 use crate::data::Prepare;
 use crate::error::{Error, Result};

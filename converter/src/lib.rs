@@ -15,6 +15,7 @@ mod interpolated;
 pub mod ir;
 pub mod lossless;
 pub mod model_file;
+pub mod page;
 pub mod passes;
 mod phases;
 pub mod plan;

@@ -3,6 +3,8 @@
 
 mod html;
 
+pub(crate) use html::{STYLE, escape};
+
 use mote_format::{Bands, StepInfo, TensorInfo};
 use mote_runtime::Model;
 use std::ops::Range;

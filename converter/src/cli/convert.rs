@@ -2,18 +2,23 @@
 
 use super::text::{line, table, thousands};
 use super::{Json, Preparation, read_labels};
-use crate::convert::{Converted, Options, convert};
+use crate::convert::{Converted, Options, convert, float_network};
 use crate::error::{Error, Result};
+use crate::evaluate::{self, evaluate};
+use crate::import;
 use crate::model_file;
+use crate::page::Page;
 use crate::plan::{Region, Request};
 use crate::quantize::{Activations, Calibration};
 use crate::report::{ModelReport, QuantizationReport, RegionReport};
 use clap::Args;
+use mote_runtime::Kernels;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "Examples:
   mote convert net.onnx --calib photos/ --mean 123.7,116.3,103.5 --scale 1/58.4,1/57.1,1/57.4
   mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
+  mote convert net.onnx --calib photos/ --scale 1/255 --report net.html --eval validation/
   mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json
   mote convert int8.tflite -o net.mote --labels classes.txt
   mote convert float.tflite --calib samples.npz
@@ -54,6 +59,12 @@ pub(crate) struct Convert {
     /// first. COST is what it takes to move a byte there, compared with the others [default: 1, 2, 3…]
     #[arg(long, value_name = "NAME=BYTES[:COST]", conflicts_with = "ram")]
     region: Vec<String>,
+    /// Write a page that explains the model: layers and their errors, graph, memory
+    #[arg(long, value_name = "OUT.html")]
+    report: Option<PathBuf>,
+    /// Labelled samples: the page then shows accuracy, float against int8, and what is taken for what
+    #[arg(long, value_name = "PATH", requires = "report")]
+    eval: Option<PathBuf>,
     #[command(flatten)]
     preparation: Preparation,
     #[command(flatten)]
@@ -86,12 +97,38 @@ impl Convert {
         };
         let converted = convert(&self.input, &options)?;
         model_file::write(output, &converted.bytes)?;
+        if let Some(page) = &self.report {
+            self.explain(page, output, &converted)?;
+        }
         Ok(converted)
+    }
+
+    /// Writes the page about a model that has been written.
+    fn explain(&self, page: &Path, output: &Path, converted: &Converted) -> Result<()> {
+        let model = model_file::parse(output, &converted.bytes)?;
+        let report = ModelReport::new(&model, &converted.errors);
+        let accuracy = |path: &Path| {
+            let Some(data) = self.eval.clone() else { return Ok(None) };
+            let options = evaluate::Options {
+                data,
+                labels: None,
+                prepare: self.preparation.prepare()?,
+                strict: self.preparation.strict,
+                shapes: self.preparation.shapes()?,
+                progress: self.json.progress(),
+            };
+            evaluate(path, Kernels::best(), &options).map(Some)
+        };
+        let is_float = float_network(&self.input, &import::read(&self.input)?)?.is_some();
+        let float = if is_float { accuracy(&self.input)? } else { None };
+        let int8 = accuracy(output)?;
+        let html = Page { model: &model, report: &report, float: float.as_ref(), int8: int8.as_ref() }.html();
+        model_file::write(page, html.as_bytes())
     }
 
     /// What it reads.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        [Some(&self.input), self.calib.as_ref(), self.labels.as_ref()]
+        [Some(&self.input), self.calib.as_ref(), self.labels.as_ref(), self.eval.as_ref()]
             .into_iter()
             .flatten()
             .map(PathBuf::as_path)

@@ -14,7 +14,7 @@ pub(super) fn line(text: &str) -> Result<()> {
 }
 
 /// `1234567` as `1,234,567`.
-pub(super) fn thousands(n: u64) -> String {
+pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
@@ -27,7 +27,7 @@ pub(super) fn thousands(n: u64) -> String {
 }
 
 /// A share of 1 as a percentage with two digits.
-pub(super) fn percent(fraction: f64) -> String {
+pub(crate) fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }
 

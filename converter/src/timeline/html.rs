@@ -11,7 +11,11 @@ const LEFT: usize = 90;
 const TOP: usize = 30;
 const BOTTOM: usize = 190;
 
-const STYLE: &str = "body{font:14px system-ui,sans-serif;margin:2em;color:#222}svg{font:11px system-ui,sans-serif}\
+const BODY: &str = "body{font:14px system-ui,sans-serif;margin:2em;color:#222}\
+table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right}td:first-child,th:first-child{text-align:left}";
+
+/// What the chart needs.
+pub(crate) const STYLE: &str = "svg{font:11px system-ui,sans-serif}\
 rect{stroke:#fff;stroke-width:.6}rect:hover{stroke:#000;stroke-width:1.5}line{stroke:#999}\
 .input{fill:#4e79a7}.state{fill:#b07aa1}.output{fill:#59a14f}.odd{fill:#8cbf88}.scratch{fill:url(#hatch)}\
 .peak{stroke:#e15759;stroke-dasharray:6 3}.used{stroke:#f28e2b;stroke-dasharray:2 3}\
@@ -23,7 +27,7 @@ impl Timeline {
     pub fn html(&self, title: &str) -> String {
         let mut page = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/><title>{0}: memory</title>\
-             <style>{STYLE}</style></head><body>\n<h1>{0}: every byte of the arena</h1>\n<p>Arena {1} bytes; at \
+             <style>{BODY}{STYLE}</style></head><body>\n<h1>{0}: every byte of the arena</h1>\n<p>Arena {1} bytes; at \
              most {2} hold something at one time, so {3} are lost to packing. Time goes to the right, a column a \
              step; hatched is scratch.</p>\n",
             escape(title),
@@ -34,6 +38,13 @@ impl Timeline {
         self.chart(&mut page);
         self.table(&mut page);
         page + "</body></html>\n"
+    }
+
+    /// The chart alone, for a page that has [`STYLE`].
+    pub(crate) fn section(&self) -> String {
+        let mut section = String::from("<div class=\"wide\">");
+        self.chart(&mut section);
+        section + "</div>\n"
     }
 
     fn y(&self, byte: usize) -> f64 {
@@ -129,7 +140,8 @@ impl Timeline {
     }
 }
 
-fn escape(text: &str) -> String {
+/// Text that means itself in a page.
+pub(crate) fn escape(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, c| {
         match c {
             '&' => out.push_str("&amp;"),
