@@ -8,6 +8,8 @@ mod header;
 mod inspect;
 mod run;
 pub(crate) mod text;
+#[cfg(feature = "train")]
+mod train;
 
 use crate::data::Prepare;
 use crate::error::{Error, Result};
@@ -40,6 +42,12 @@ Exit codes: 0 done, 1 it failed (the error says where, why and what to do), 2 wr
 enum Verb {
     /// Convert a float ONNX network or an int8 TFLite model
     Convert(convert::Convert),
+    /// Train a network on labelled samples
+    #[cfg(feature = "train")]
+    Train(train::Train),
+    /// Teach a small network what a large one knows
+    #[cfg(feature = "train")]
+    Distill(train::Distill),
     /// Run a model once, here or on an emulated board
     Run(run::Run),
     /// Measure the accuracy of a classifier
@@ -58,6 +66,10 @@ enum Verb {
 pub fn main(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Convert(args) => convert::main(&args),
+        #[cfg(feature = "train")]
+        Verb::Train(args) => train::main_train(&args),
+        #[cfg(feature = "train")]
+        Verb::Distill(args) => train::main_distill(&args),
         Verb::Run(args) => run::main(&args),
         Verb::Eval(args) => eval::main(&args),
         Verb::Bench(args) => bench::main(&args),

@@ -167,6 +167,11 @@ impl Samples {
         self.available
     }
 
+    /// Whether samples that cannot be read are to be left out.
+    pub fn skips(&self) -> bool {
+        !self.spec.strict && matches!(self.source, Source::Files(_))
+    }
+
     /// The classes of all samples, when they are known.
     pub fn labels(&self) -> Option<&[usize]> {
         self.labels.as_deref()
@@ -206,7 +211,7 @@ impl Iterator for Samples {
             let index = self.next * self.available / self.wanted;
             self.next += 1;
             match self.at(index) {
-                Err(e) if !self.spec.strict && matches!(self.source, Source::Files(_)) => {
+                Err(e) if self.skips() => {
                     self.skipped += 1;
                     warn(&format!("left out {}: {}", e.at.unwrap_or_default(), e.cause));
                 }

@@ -5,7 +5,7 @@ mod classes;
 pub use classes::ClassAccuracy;
 
 use crate::convert::{float_network, of_one, prepared_graph, spec};
-use crate::data::{self, Prepare, Spec};
+use crate::data::{self, Prepare, Sample, Spec};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::infer::{infer, sample_bytes};
@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::reference::Reference;
 use classes::Confusion;
 use mote_runtime::{Host, Kernels, Model, Session, TensorInfo};
+use ndarray::ArrayD;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -34,8 +35,10 @@ pub struct Accuracy {
     pub confusion: Vec<Vec<u64>>,
 }
 
+/// Makes another sample of a prepared one, whose class it knows.
+pub type Mover = Box<dyn Fn(&ArrayD<f32>, usize) -> Result<ArrayD<f32>>>;
+
 /// What to evaluate on.
-#[derive(Debug, Clone)]
 pub struct Options {
     /// Samples.
     pub data: PathBuf,
@@ -47,8 +50,20 @@ pub struct Options {
     pub strict: bool,
     /// Extents of a float network's dynamic dimensions.
     pub shapes: InputShapes,
+    /// What moves samples before they are judged.
+    pub moved: Option<Mover>,
     /// Whether to show progress.
     pub progress: Progress,
+}
+
+impl Options {
+    /// A sample as it is judged.
+    fn judged(&self, sample: Sample) -> Result<Sample> {
+        match (&self.moved, sample.label) {
+            (Some(moved), Some(label)) => Ok(Sample { x: moved(&sample.x, label)?, ..sample }),
+            _ => Ok(sample),
+        }
+    }
 }
 
 /// Adds up answers.
@@ -133,7 +148,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Accuracy> {
     let bar = options.progress.bar("evaluating", samples.len());
     let mut tally = Tally::default();
     for sample in bar.over(samples) {
-        let sample = sample?;
+        let sample = options.judged(sample?)?;
         let answer = reference.run_samples(&graph, &sample.inputs())?;
         let scores: Vec<f32> = answer.iter().flatten().copied().collect();
         tally.add(&sample.name, sample.label, &scores)?;
@@ -153,7 +168,7 @@ fn int8(path: &Path, kernels: &'static Kernels, options: &Options) -> Result<Acc
         Session::with_kernels(&host, &mut arena, kernels).map_err(|e| Error::internal(e.to_string()))?;
     let mut tally = Tally::default();
     for sample in bar.over(samples) {
-        let sample = sample?;
+        let sample = options.judged(sample?)?;
         infer(&mut session, &sample_bytes(&model, &sample), &mut ())?;
         let scores: Vec<f32> = session.output(0).map(|o| o.reals().collect()).unwrap_or_default();
         tally.add(&sample.name, sample.label, &scores)?;

@@ -9,6 +9,7 @@ pub mod data;
 pub mod encode;
 pub mod error;
 pub mod evaluate;
+pub mod export;
 pub mod import;
 pub mod infer;
 mod interpolated;
@@ -27,5 +28,7 @@ pub mod report;
 mod resample;
 pub mod tflite;
 pub mod timeline;
+#[cfg(feature = "train")]
+pub mod train;
 pub mod verify;
 mod walk;

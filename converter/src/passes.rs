@@ -76,17 +76,26 @@ const DEAD_CODE: &[Pass] = &[graph("dead_code", dead_code::remove)];
 /// What was taken out is listed in [`Graph::removed`]. A fused node keeps the name of its first
 /// part; its output keeps the name of the last part's output. On an error the graph is unchanged.
 pub fn run(graph: &mut Graph) -> Result<()> {
+    let mut work = graph.clone();
+    fold(&mut work)?;
+    stable(&mut work, &[COMPOSE])?;
+    once(&mut work, LAYOUT)?;
+    stable(&mut work, &[SIMPLIFY, AFTER_LAYOUT])?;
+    once(&mut work, DEAD_CODE)?;
+    name_removed(&mut work);
+    *graph = work;
+    Ok(())
+}
+
+/// The part of the pipeline that leaves the order of axes as it is: layers are folded and activations fused.
+pub fn fold(graph: &mut Graph) -> Result<()> {
     graph.check()?;
     let mut work = graph.clone();
     once(&mut work, DEAD_CODE)?;
     stable(&mut work, &[SIMPLIFY])?;
     stable(&mut work, &[LONE_BATCH_NORM])?;
     stable(&mut work, &[SIMPLIFY])?;
-    stable(&mut work, &[COMPOSE])?;
-    once(&mut work, LAYOUT)?;
-    stable(&mut work, &[SIMPLIFY, AFTER_LAYOUT])?;
     once(&mut work, DEAD_CODE)?;
-    name_removed(&mut work);
     *graph = work;
     Ok(())
 }

@@ -91,6 +91,7 @@ impl Case {
             prepare: self.prepare(),
             strict: true,
             shapes: InputShapes::default(),
+            moved: None,
             progress: Progress::Hidden,
         };
         evaluate(path, Kernels::best(), &options).unwrap_or_else(|e| panic!("{e}"))

@@ -115,6 +115,7 @@ impl Convert {
                 prepare: self.preparation.prepare()?,
                 strict: self.preparation.strict,
                 shapes: self.preparation.shapes()?,
+                moved: None,
                 progress: self.json.progress(),
             };
             evaluate(path, Kernels::best(), &options).map(Some)

@@ -72,6 +72,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
             prepare: prepare.clone(),
             strict: false,
             shapes: InputShapes::default(),
+            moved: None,
             progress: Progress::Shown,
         };
         evaluate(path, Kernels::best(), &options)

@@ -3,15 +3,18 @@
 use super::text::{line, percent, table};
 use super::{Json, Preparation};
 use crate::error::{Error, Result};
-use crate::evaluate::{Accuracy, Options, evaluate};
+use crate::evaluate::{Accuracy, Mover, Options, evaluate};
 use crate::model_file::kernels;
+#[cfg(feature = "train")]
+use crate::train::{Attack, Attacker, Subject};
 use clap::Args;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "Examples:
   mote eval net.mote --data validation/
   mote eval net.mote --data x.npy --labels y.npy --json
-  mote eval net.onnx --data validation/ --scale 1/255";
+  mote eval net.onnx --data validation/ --scale 1/255
+  mote eval net.mote --data validation/ --attack fgsm:0.03 --through net.onnx";
 
 /// Arguments of `mote eval`.
 #[derive(Debug, Args)]
@@ -28,10 +31,38 @@ pub(super) struct Eval {
     /// Run on this instruction set
     #[arg(long, value_name = "NAME")]
     isa: Option<String>,
+    /// Move samples against a network first: fgsm:REACH or pgd:REACH:STEPS
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "ATTACK")]
+    attack: Option<Attack>,
+    /// The float network whose gradients the attack follows, where the model is not one itself
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "FILE.onnx", requires = "attack")]
+    through: Option<PathBuf>,
     #[command(flatten)]
     preparation: Preparation,
     #[command(flatten)]
     json: Json,
+}
+
+/// What moves the samples, if that is wanted.
+#[cfg(feature = "train")]
+fn mover(args: &Eval) -> Result<Option<Mover>> {
+    let Some(attack) = args.attack else { return Ok(None) };
+    let network = args.through.as_ref().unwrap_or(&args.model);
+    if network.extension().is_none_or(|e| e != "onnx") {
+        return Err(Error::new("cannot attack the model")
+            .at(network.display().to_string())
+            .cause("there are no gradients in integers")
+            .remedy("name the float network that it was made from: --through NET.onnx"));
+    }
+    let attacker = Attacker::new(Subject::of(network, &args.preparation.shapes()?)?, attack)?;
+    Ok(Some(Box::new(move |x, label| attacker.moved(x, label))))
+}
+
+#[cfg(not(feature = "train"))]
+fn mover(_: &Eval) -> Result<Option<Mover>> {
+    Ok(None)
 }
 
 pub(super) fn main(args: &Eval) -> Result<()> {
@@ -47,6 +78,7 @@ pub(super) fn main(args: &Eval) -> Result<()> {
         prepare: args.preparation.prepare()?,
         strict: args.preparation.strict,
         shapes: args.preparation.shapes()?,
+        moved: mover(args)?,
         progress: args.json.progress(),
     };
     let accuracy = evaluate(&args.model, kernels(args.isa.as_deref())?, &options)?;

@@ -116,6 +116,7 @@ fn default_settings_repair_what_plain_ones_break() {
             prepare: Prepare::default(),
             strict: false,
             shapes: InputShapes::default(),
+            moved: None,
             progress: Progress::Hidden,
         };
         evaluate(&at("net.mote"), Kernels::best(), &options).unwrap_or_else(|e| panic!("{e}")).top1
