@@ -116,7 +116,8 @@ fn write_samples_of(path: &Path, count: usize, seed: u64, class: impl Fn(usize) 
         let offset = random.below(4);
         for y in 0..SIDE {
             for x in 0..SIDE {
-                let bar = [(y + offset) % 4 < 2, (x + offset) % 4 < 2, (y + x + offset) % 2 == 0][class(i)];
+                let bar = [(y + offset) % 4 < 2, (x + offset) % 4 < 2, (y + x + offset).is_multiple_of(2)]
+                    [class(i)];
                 images[[i, y, x, 0]] = f32::from(u8::from(bar)) + (unit(&mut random) - 0.5) * 1.6;
             }
         }
@@ -168,9 +169,7 @@ impl Scene {
 
 fn last_accuracy(report: &Value) -> f64 {
     let epochs = report["epochs"].as_array().expect("epochs");
-    epochs.iter().filter(|e| e["best"] == true).next_back().expect("a best epoch")["accuracy"]
-        .as_f64()
-        .expect("a number")
+    epochs.iter().rfind(|e| e["best"] == true).expect("a best epoch")["accuracy"].as_f64().expect("a number")
 }
 
 #[test]

@@ -59,7 +59,9 @@ fn regions_round_trip() -> Result<(), Error> {
     assert_eq!(model.groups().count(), 1);
     let whole = zoo().finish();
     let whole = Model::new_checked(&whole)?;
-    assert!(whole.regions().eq([0..whole.arena_bytes()]) && whole.named_regions().next().is_none());
+    assert!(
+        whole.regions().eq(std::iter::once(0..whole.arena_bytes())) && whole.named_regions().next().is_none()
+    );
     Ok(())
 }
 
