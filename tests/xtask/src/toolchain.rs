@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::shell::{output, root, succeeds};
 
 /// The oldest Rust that builds this project.
-const OLDEST: (u32, u32) = (1, 91);
+const OLDEST: (u32, u32) = (1, 95);
 
 /// A way to build for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
