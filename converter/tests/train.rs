@@ -347,6 +347,7 @@ fn what_cannot_be_learnt_from_is_refused() {
     };
     refused(&["train", &net, "--augment", "spin"], &["spin", "rotate"]);
     refused(&["train", &net, "--epochs", "0"], &["at least 1 epoch"]);
+    refused(&["train", &net, "--checkpoint", "/no/such/folder/state.npz"], &["there is no folder"]);
     refused(&["train", &net, "--rate", "1e20", "--epochs", "3"], &["diverged", "epoch"]);
     refused(&["distill", "--student", &net], &["no teacher"]);
     refused(&["distill", "--teacher", &net, "--width", "2"], &["--width"]);

@@ -232,6 +232,7 @@ struct Teachers {
 
 impl Common {
     fn run(&self, student: Subject, learned: Teachers) -> Result<()> {
+        self.check_output()?;
         let spec = spec_of(&student, self)?;
         let samples = data::open(&self.data, &spec)?;
         let split = split(samples.available(), self.validation, self.seed).readable(&samples);
@@ -299,6 +300,20 @@ impl Common {
             String::new()
         };
         line(&format!("written: {}; next: mote convert {0} -o OUT.mote{calib}", self.output.display()))
+    }
+
+    /// What is found out only after hours of training would be found out too late.
+    fn check_output(&self) -> Result<()> {
+        for path in [Some(&self.output), self.checkpoint.as_ref()].into_iter().flatten() {
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            if !folder.is_dir() {
+                return Err(Error::new("cannot write the result")
+                    .at(path.display().to_string())
+                    .cause(format!("there is no folder {}", folder.display()))
+                    .remedy("make the folder first, or name another one"));
+            }
+        }
+        Ok(())
     }
 
     fn recipe(
