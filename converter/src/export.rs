@@ -5,16 +5,12 @@
 
 use crate::error::{Error, Result};
 use crate::ir::{Activation, Blend, Clamp, Graph, Layout, Node, Op, Tensor, ValueId, Window};
+use crate::proto::{float, info, int, size, sizes, text};
 use mote_format::Quant;
 use prost::Message;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, type_proto,
-};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 
 /// The version of the operators that are written.
 const OPSET: i64 = 20;
@@ -171,7 +167,7 @@ impl Writer<'_> {
         match &node.op {
             Op::Conv { stride, dilation, pads, groups } => {
                 let kernel = &graph.shape(node.inputs[1])[2..];
-                let list = |name: &str, values: &[usize]| ints(name, values);
+                let list = |name: &str, values: &[usize]| sizes(name, values);
                 emit(
                     "Conv",
                     vec![
@@ -179,7 +175,7 @@ impl Writer<'_> {
                         list("strides", stride),
                         list("dilations", dilation),
                         list("pads", pads),
-                        int("group", *groups as i64),
+                        size("group", *groups),
                     ],
                 );
             }
@@ -188,7 +184,7 @@ impl Writer<'_> {
             }
             Op::FullyConnected => emit("Gemm", vec![int("transB", 1)]),
             Op::BatchNorm { epsilon } => emit("BatchNormalization", vec![float("epsilon", *epsilon)]),
-            Op::MaxPool(w) => emit("MaxPool", [window(w), vec![ints("dilations", &w.dilation)]].concat()),
+            Op::MaxPool(w) => emit("MaxPool", [window(w), vec![sizes("dilations", &w.dilation)]].concat()),
             Op::AveragePool(w) => emit("AveragePool", window(w)),
             Op::SumPool(w) => {
                 let mean = self.fresh(out, "mean");
@@ -201,7 +197,7 @@ impl Writer<'_> {
                 emit(node.op.name(), Vec::new())
             }
             Op::Activation(function) => self.activation(*function, node, &inputs, out),
-            Op::Softmax { axis } => emit("Softmax", vec![int("axis", *axis as i64)]),
+            Op::Softmax { axis } => emit("Softmax", vec![size("axis", *axis)]),
             Op::ArgMax { .. } | Op::TopK { .. } | Op::Function(_) => return Err(unknown(node)),
             Op::Slice { begin, steps, counts } => self.slice(node, &inputs, out, [begin, counts], steps),
             Op::Gather { axis, indices } => self.gather(&node.name, &inputs[0], *axis, indices, out),
@@ -209,7 +205,7 @@ impl Writer<'_> {
                 let tall = self.blend(&inputs[0], 2, rows, None);
                 self.blend(&tall, 3, cols, Some(out));
             }
-            Op::Concat { axis } => emit("Concat", vec![int("axis", *axis as i64)]),
+            Op::Concat { axis } => emit("Concat", vec![size("axis", *axis)]),
             Op::Pad { before, after, value } => {
                 let amounts: Vec<i64> = before.iter().chain(after).map(|&n| n as i64).collect();
                 let amounts = self.integers(out, &amounts);
@@ -221,7 +217,7 @@ impl Writer<'_> {
                 let shape = self.integers(out, &shape);
                 self.emit(&node.name, "Reshape", &[inputs[0].clone(), shape], out, Vec::new());
             }
-            Op::Transpose { perm } => emit("Transpose", vec![ints("perm", perm)]),
+            Op::Transpose { perm } => emit("Transpose", vec![sizes("perm", perm)]),
         }
         Ok(())
     }
@@ -249,7 +245,8 @@ impl Writer<'_> {
             pads[axis + 2] = whole.saturating_sub(wanted);
             more[axis] = wanted.saturating_sub(whole);
         }
-        let attributes = vec![ints("strides", &stride), ints("pads", &pads), ints("output_padding", &more)];
+        let attributes =
+            vec![sizes("strides", &stride), sizes("pads", &pads), sizes("output_padding", &more)];
         self.emit(&node.name, "ConvTranspose", &inputs, out, attributes);
         Ok(())
     }
@@ -310,7 +307,7 @@ impl Writer<'_> {
     fn gather(&mut self, name: &str, x: &str, axis: usize, indices: &[usize], out: &str) {
         let indices: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
         let indices = self.integers(out, &indices);
-        self.emit(name, "Gather", &[x.to_owned(), indices], out, vec![int("axis", axis as i64)]);
+        self.emit(name, "Gather", &[x.to_owned(), indices], out, vec![size("axis", axis)]);
     }
 
     /// Mixtures of two slices each, written out.
@@ -390,40 +387,7 @@ impl Writer<'_> {
 }
 
 fn window(window: &Window) -> Vec<AttributeProto> {
-    vec![ints("kernel_shape", &window.kernel), ints("strides", &window.stride), ints("pads", &window.pads)]
-}
-
-/// An attribute: integers.
-fn ints(name: &str, values: &[usize]) -> AttributeProto {
-    let ints = values.iter().map(|&v| v as i64).collect();
-    AttributeProto { name: name.into(), r#type: AttributeType::Ints as i32, ints, ..Default::default() }
-}
-
-/// An attribute: an integer.
-fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..Default::default() }
-}
-
-/// An attribute: a float.
-fn float(name: &str, f: f32) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f, ..Default::default() }
-}
-
-/// An attribute: a text.
-fn text(name: &str, value: &str) -> AttributeProto {
-    let s = value.into();
-    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..Default::default() }
-}
-
-/// An input or output: floats of a shape.
-fn info(name: &str, dims: &[usize]) -> ValueInfoProto {
-    let dim =
-        |&d: &usize| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() };
-    let shape = Some(TensorShapeProto { dim: dims.iter().map(dim).collect() });
-    let value =
-        type_proto::Value::TensorType(type_proto::Tensor { elem_type: DataType::Float as i32, shape });
-    let r#type = Some(TypeProto { value: Some(value), ..Default::default() });
-    ValueInfoProto { name: name.into(), r#type, ..Default::default() }
+    vec![sizes("kernel_shape", &window.kernel), sizes("strides", &window.stride), sizes("pads", &window.pads)]
 }
 
 fn unknown(node: &Node) -> Error {

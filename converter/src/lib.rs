@@ -22,6 +22,7 @@ mod phases;
 pub mod plan;
 pub mod program;
 pub mod progress;
+mod proto;
 pub mod quantize;
 pub mod reference;
 pub mod report;

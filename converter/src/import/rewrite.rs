@@ -8,8 +8,8 @@ mod widths;
 use super::model::{initializer_names, node_name};
 use crate::error::{Error, Result};
 use crate::ir::fresh;
+use crate::proto::{int, ints, text};
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
@@ -136,20 +136,6 @@ fn input(node: &NodeProto, i: usize) -> String {
 
 fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
     node.attribute.iter().find(|a| a.name == name)
-}
-
-fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Int as i32, i, ..AttributeProto::default() }
-}
-
-fn ints(name: &str, ints: &[i64]) -> AttributeProto {
-    let r#type = AttributeType::Ints as i32;
-    AttributeProto { name: name.into(), r#type, ints: ints.to_vec(), ..AttributeProto::default() }
-}
-
-fn text(name: &str, text: &str) -> AttributeProto {
-    let (r#type, s) = (AttributeType::String as i32, text.as_bytes().to_vec());
-    AttributeProto { name: name.into(), r#type, s, ..AttributeProto::default() }
 }
 
 impl Writer {
@@ -284,7 +270,7 @@ impl Writer {
             let axes = self.integers(&[axis]);
             return self.step(op, &[x, &axes], vec![int("keepdims", 1)]);
         }
-        self.step(op, &[x], vec![ints("axes", &[axis]), int("keepdims", 1)])
+        self.step(op, &[x], vec![ints("axes", [axis]), int("keepdims", 1)])
     }
 
     /// x − max − ln Σ e^(x − max). Before operator set 13 all axes from `axis` on are one.

@@ -1,7 +1,8 @@
 //! Sums, products, functions of one value, softmax.
 
 use super::Lowered;
-use super::network::{Network, axis, float, int};
+use super::network::{Network, axis};
+use crate::proto::{float, size};
 use crate::tflite::file::Node;
 use crate::tflite::lower::kind_name;
 use tract_tflite::tflite::{ActivationFunctionType as Activation, TensorType};
@@ -213,5 +214,5 @@ pub(super) fn softmax<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
         let beta = n.number("beta", beta);
         x = n.step(node, "Mul", &[x, beta], &[])?;
     }
-    n.emit(node, "Softmax", &[x], &[int("axis", axis(rank, -1)?)])
+    n.emit(node, "Softmax", &[x], &[size("axis", axis(rank, -1)?)])
 }

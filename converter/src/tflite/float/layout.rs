@@ -1,7 +1,8 @@
 //! Operators that move values, reductions, and constants that change their type.
 
 use super::Lowered;
-use super::network::{Network, axis, int, ints};
+use super::network::{Network, axis};
+use crate::proto::{int, size, sizes};
 use crate::tflite::file::Node;
 
 /// The file says what shape comes out; which operator it was makes no difference.
@@ -32,7 +33,7 @@ pub(super) fn concat<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let rank = n.output(node)?.dims.len();
     let along = axis(rank, options.axis().into())?;
     let inputs = (0..node.inputs.len()).map(|i| n.operand(node, i)).collect::<Lowered<Vec<_>>>()?;
-    n.emit_activated(node, "Concat", &inputs, &[int("axis", along)], options.fused_activation_function())
+    n.emit_activated(node, "Concat", &inputs, &[size("axis", along)], options.fused_activation_function())
 }
 
 /// The border holds 0, or a value that is given.
@@ -63,7 +64,7 @@ pub(super) fn transpose<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
         return Err(format!("its order of dimensions is {order:?}"));
     }
     let plain = n.in_order(node, 0)?;
-    let turned = n.step(node, "Transpose", &[plain], &[ints("perm", &order)])?;
+    let turned = n.step(node, "Transpose", &[plain], &[sizes("perm", &order)])?;
     n.emit_in_order(node, turned)
 }
 
@@ -95,7 +96,7 @@ fn reduce(n: &mut Network<'_>, node: &Node<'_>, op: &str) -> Lowered {
         let axes: Vec<i64> = axes.iter().map(|&a| a as i64).collect();
         inputs.push(n.integers_as("axes", &axes));
     } else {
-        attributes.push(ints("axes", &axes));
+        attributes.push(sizes("axes", &axes));
     }
     if y.dims.len() == rank {
         return n.emit(node, op, &inputs, &attributes);

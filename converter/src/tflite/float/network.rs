@@ -1,17 +1,15 @@
 //! An ONNX network under construction: names, constants, nodes, and the order of axes. No operators.
 
 use super::{Lowered, constants};
+use crate::proto::{info, sizes};
 use crate::tflite::file::{File, Node, Tensor};
 use crate::tflite::lower::kind_name;
 use ndarray::{ArrayD, IxDyn};
 use prost::Message;
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
 };
 use tract_tflite::tflite::{ActivationFunctionType, TensorType};
 
@@ -62,7 +60,7 @@ impl<'a> Network<'a> {
                 self.names[t].clone().ok_or_else(|| format!("its output \"{}\" is constant", tensor.name))?;
             let op = if tensor.dims.len() == 4 { "Transpose" } else { "Identity" };
             if held != tensor.name {
-                let order = if op == "Transpose" { vec![ints("perm", &TO_NHWC)] } else { Vec::new() };
+                let order = if op == "Transpose" { vec![sizes("perm", &TO_NHWC)] } else { Vec::new() };
                 self.node(op, &[held], &tensor.name, &order);
             }
             self.graph.output.push(ValueInfoProto { name: tensor.name.clone(), ..Default::default() });
@@ -142,7 +140,7 @@ impl<'a> Network<'a> {
             return Ok(held);
         }
         let plain = self.name(&tensor.name, "nhwc");
-        self.node("Transpose", &[held], &plain, &[ints("perm", &TO_NHWC)]);
+        self.node("Transpose", &[held], &plain, &[sizes("perm", &TO_NHWC)]);
         Ok(plain)
     }
 
@@ -292,7 +290,7 @@ impl<'a> Network<'a> {
     /// The same for one tensor of several that an operator makes.
     fn emit_in_order_to(&mut self, id: usize, plain: String) -> Lowered {
         match self.file.tensors[id].dims.len() {
-            4 => self.emit_to(id, "Transpose", &[plain], &[ints("perm", &TO_NCHW)]),
+            4 => self.emit_to(id, "Transpose", &[plain], &[sizes("perm", &TO_NCHW)]),
             _ => self.emit_to(id, "Identity", &[plain], &[]),
         }
     }
@@ -310,7 +308,7 @@ impl<'a> Network<'a> {
         let mut name = plain.to_owned();
         if self.file.tensors[t].dims.len() == 4 {
             name = self.name(plain, "nchw");
-            self.node("Transpose", &[plain.to_owned()], &name, &[ints("perm", &TO_NCHW)]);
+            self.node("Transpose", &[plain.to_owned()], &name, &[sizes("perm", &TO_NCHW)]);
         }
         self.names[t] = Some(name);
     }
@@ -330,42 +328,4 @@ pub(super) fn axis(rank: usize, axis: i64) -> Lowered<usize> {
     let found = found.ok_or_else(|| format!("it has axis {axis} of {rank}"))?;
     // Axis `found` of the file is at the place that names it.
     Ok(if rank == 4 { TO_NCHW.iter().position(|&a| a == found).unwrap_or(found) } else { found })
-}
-
-/// An attribute: integers.
-pub(super) fn ints(name: &str, values: &[usize]) -> AttributeProto {
-    let ints = values.iter().map(|&v| v as i64).collect();
-    AttributeProto { name: name.into(), r#type: AttributeType::Ints as i32, ints, ..Default::default() }
-}
-
-/// An attribute: an integer.
-pub(super) fn int(name: &str, value: usize) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        r#type: AttributeType::Int as i32,
-        i: value as i64,
-        ..Default::default()
-    }
-}
-
-/// An attribute: a float.
-pub(super) fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: AttributeType::Float as i32, f: value, ..Default::default() }
-}
-
-/// An attribute: a text.
-pub(super) fn text(name: &str, value: &str) -> AttributeProto {
-    let s = value.into();
-    AttributeProto { name: name.into(), r#type: AttributeType::String as i32, s, ..Default::default() }
-}
-
-fn info(name: &str, dims: &[usize]) -> ValueInfoProto {
-    let dim = dims
-        .iter()
-        .map(|&d| Dimension { value: Some(dimension::Value::DimValue(d as i64)), ..Default::default() });
-    let shape = Some(TensorShapeProto { dim: dim.collect() });
-    let value =
-        type_proto::Value::TensorType(type_proto::Tensor { elem_type: DataType::Float as i32, shape });
-    let r#type = Some(TypeProto { value: Some(value), ..Default::default() });
-    ValueInfoProto { name: name.into(), r#type, ..Default::default() }
 }

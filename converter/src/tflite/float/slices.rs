@@ -1,7 +1,8 @@
 //! Operators that take parts of a tensor, repeat it, or cut it into blocks.
 
 use super::Lowered;
-use super::network::{Network, axis, int, text};
+use super::network::{Network, axis};
+use crate::proto::{int, size, text};
 use crate::tflite::file::Node;
 use crate::tflite::slices::{Part, strided};
 
@@ -130,7 +131,7 @@ pub(super) fn pack<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
         let shape = n.integers_as(&plain, &one);
         inputs.push(n.step(node, "Reshape", &[plain, shape], &[])?);
     }
-    let joined = n.step(node, "Concat", &inputs, &[int("axis", axis)])?;
+    let joined = n.step(node, "Concat", &inputs, &[size("axis", axis)])?;
     n.emit_in_order(node, joined)
 }
 
@@ -143,7 +144,7 @@ pub(super) fn gather<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let axis = place(options.axis().into(), rank)?;
     let plain = n.in_order(node, 0)?;
     let indices = n.integers_as(&plain, &indices);
-    let picked = n.step(node, "Gather", &[plain, indices], &[int("axis", axis)])?;
+    let picked = n.step(node, "Gather", &[plain, indices], &[size("axis", axis)])?;
     n.emit_shaped(node, node.outputs[0], picked)
 }
 
@@ -195,15 +196,15 @@ pub(super) fn mirror_pad<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
 pub(super) fn depth_to_space<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let options =
         node.options.builtin_options_as_depth_to_space_options().ok_or("its options are missing")?;
-    let (x, size) = (n.operand(node, 0)?, usize::try_from(options.block_size()).unwrap_or(0));
-    n.emit(node, "DepthToSpace", &[x], &[int("blocksize", size), text("mode", "DCR")])
+    let (x, block) = (n.operand(node, 0)?, usize::try_from(options.block_size()).unwrap_or(0));
+    n.emit(node, "DepthToSpace", &[x], &[size("blocksize", block), text("mode", "DCR")])
 }
 
 pub(super) fn space_to_depth<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let options =
         node.options.builtin_options_as_space_to_depth_options().ok_or("its options are missing")?;
-    let (x, size) = (n.operand(node, 0)?, usize::try_from(options.block_size()).unwrap_or(0));
-    n.emit(node, "SpaceToDepth", &[x], &[int("blocksize", size)])
+    let (x, block) = (n.operand(node, 0)?, usize::try_from(options.block_size()).unwrap_or(0));
+    n.emit(node, "SpaceToDepth", &[x], &[size("blocksize", block)])
 }
 
 /// Along one axis of the file; the index is the output.
@@ -219,7 +220,7 @@ fn best(n: &mut Network<'_>, node: &Node<'_>, op: &str) -> Lowered {
     let rank = n.input(node, 0)?.dims.len();
     let axis = only_axis(n, node, 1, rank)?;
     let plain = n.in_order(node, 0)?;
-    let found = n.step(node, op, &[plain], &[int("axis", axis), int("keepdims", 0)])?;
+    let found = n.step(node, op, &[plain], &[size("axis", axis), int("keepdims", 0)])?;
     n.emit_in_order(node, found)
 }
 
@@ -232,7 +233,7 @@ pub(super) fn top_k<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let x = n.operand(node, 0)?;
     let count = n.integers_as(&x, &count);
     let places = [values, indices].map(|id| n.name(&n.file.tensors[id].name.clone(), "topk"));
-    n.node_of(&places, "TopK", &[x, count], &[int("axis", axis(rank, -1)?)]);
+    n.node_of(&places, "TopK", &[x, count], &[size("axis", axis(rank, -1)?)]);
     for (id, place) in [values, indices].into_iter().zip(places) {
         n.emit_to(id, "Identity", &[place], &[])?;
     }
@@ -242,11 +243,11 @@ pub(super) fn top_k<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
 /// Along the last axis.
 pub(super) fn l2_normalization<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let (rank, x) = (n.input(node, 0)?.dims.len(), n.operand(node, 0)?);
-    n.emit(node, "LpNormalization", &[x], &[int("axis", axis(rank, -1)?), int("p", 2)])
+    n.emit(node, "LpNormalization", &[x], &[size("axis", axis(rank, -1)?), int("p", 2)])
 }
 
 /// Along the last axis.
 pub(super) fn log_softmax<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
     let (rank, x) = (n.input(node, 0)?.dims.len(), n.operand(node, 0)?);
-    n.emit(node, "LogSoftmax", &[x], &[int("axis", axis(rank, -1)?)])
+    n.emit(node, "LogSoftmax", &[x], &[size("axis", axis(rank, -1)?)])
 }

@@ -1,7 +1,8 @@
 //! Convolutions, pools, and the dense layer.
 
 use super::Lowered;
-use super::network::{Network, int, ints, text};
+use super::network::Network;
+use crate::proto::{int, size, sizes, text};
 use crate::tflite::file::Node;
 use ndarray::ArrayD;
 use tract_onnx::pb::AttributeProto;
@@ -35,7 +36,7 @@ impl Window {
                 (pads[axis], pads[axis + 2]) = (total / 2, total - total / 2);
             }
         }
-        Ok(vec![ints("strides", &stride), ints("dilations", &dilation), ints("pads", &pads)])
+        Ok(vec![sizes("strides", &stride), sizes("dilations", &dilation), sizes("pads", &pads)])
     }
 }
 
@@ -89,7 +90,7 @@ fn convolution(
     activation: ActivationFunctionType,
 ) -> Lowered {
     let mut attributes = window.attributes(n, node)?;
-    attributes.extend([int("group", groups), ints("kernel_shape", &window.kernel)]);
+    attributes.extend([size("group", groups), sizes("kernel_shape", &window.kernel)]);
     let name = &n.input(node, 1)?.name;
     let mut inputs = vec![n.operand(node, 0)?, n.floats_as(name, &weights)];
     inputs.extend(bias(n, node, weights.shape()[0])?);
@@ -127,7 +128,7 @@ fn pool(n: &mut Network<'_>, node: &Node<'_>, op: &str) -> Lowered {
     };
     let mut attributes = window.attributes(n, node)?;
     attributes.retain(|a| a.name != "dilations");
-    attributes.push(ints("kernel_shape", &window.kernel));
+    attributes.push(sizes("kernel_shape", &window.kernel));
     let x = n.operand(node, 0)?;
     n.emit_activated(node, op, &[x], &attributes, o.fused_activation_function())
 }
@@ -248,8 +249,8 @@ fn spread(
         let all = ArrayD::from_shape_vec(vec![all.len()], all).map_err(|e| e.to_string())?;
         operands.push(n.floats_as(&n.input(node, offset)?.name, &all));
     }
-    let blocks = n.step(node, "Conv", &operands, &[ints("kernel_shape", &[1, 1])])?;
-    let attributes = [int("blocksize", kh), text("mode", "DCR")];
+    let blocks = n.step(node, "Conv", &operands, &[sizes("kernel_shape", &[1, 1])])?;
+    let attributes = [size("blocksize", kh), text("mode", "DCR")];
     n.emit_activated(node, "DepthToSpace", &[blocks], &attributes, activation)
 }
 
@@ -270,9 +271,10 @@ fn overlap(
             return Err(format!("{from:?} in steps of {stride:?} does not become {to:?}"));
         }
     }
-    let mut attributes = vec![ints("strides", &stride), ints("pads", &pads), ints("kernel_shape", &kernel)];
+    let mut attributes =
+        vec![sizes("strides", &stride), sizes("pads", &pads), sizes("kernel_shape", &kernel)];
     if extra != [0; 2] {
-        attributes.push(ints("output_padding", &extra));
+        attributes.push(sizes("output_padding", &extra));
     }
     Ok(attributes)
 }
