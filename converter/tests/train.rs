@@ -332,6 +332,37 @@ fn rare_classes_are_found_more_often_where_they_weigh_more() {
 }
 
 #[test]
+fn an_image_that_cannot_be_read_is_left_out_or_refused() {
+    let scene = Scene::new();
+    let net = scene.path("net.onnx");
+    let photos = scene.path("photos");
+    for class in 0..CLASSES {
+        let folder = Path::new(&photos).join(class.to_string());
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for i in 0..6 {
+            let image =
+                image::GrayImage::from_fn(8, 8, |x, y| image::Luma([(40 * class as u32 + x + y * i) as u8]));
+            image.save(folder.join(format!("{i}.png"))).expect("an image");
+        }
+    }
+    std::fs::write(Path::new(&photos).join("1/broken.png"), b"no image").expect("a file");
+    let train = |more: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_mote"))
+            .args(["train", &net, "-o", &scene.path("out.onnx"), "--data", &photos, "--epochs", "1"])
+            .args(more)
+            .output()
+            .expect("mote starts");
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = train(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("broken.png") && said.contains("left out 1 of 19 samples"), "{said}");
+    let (code, said) = train(&["--strict"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("broken.png") && said.contains("remedy:"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_learnt_from_is_refused() {
     let scene = Scene::new();
     let net = scene.path("net.onnx");

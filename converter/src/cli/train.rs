@@ -2,8 +2,8 @@
 
 use super::text::{line, percent, table, thousands};
 use super::{Json, Preparation};
-use crate::convert::{CALIBRATION_SAMPLES, spec};
-use crate::data;
+use crate::convert::{CALIBRATION_SAMPLES, of_one};
+use crate::data::{self, Spec};
 use crate::error::{Error, Result};
 use crate::ir::Graph;
 use crate::model_file;
@@ -381,11 +381,16 @@ impl Common {
 }
 
 /// What samples of a network's input look like.
-fn spec_of(student: &Subject, args: &Common) -> Result<data::Spec> {
-    let mut graph = Graph::new("");
-    graph.values.push(student.input.clone());
-    graph.inputs.push(crate::ir::ValueId(0));
-    Ok(spec(&graph, args.preparation.prepare()?, args.labels.clone(), None))
+fn spec_of(student: &Subject, args: &Common) -> Result<Spec> {
+    Ok(Spec {
+        input: student.input.name.clone(),
+        shape: of_one(&student.input.shape),
+        others: Vec::new(),
+        prepare: args.preparation.prepare()?,
+        labels: args.labels.clone(),
+        strict: args.preparation.strict,
+        limit: None,
+    })
 }
 
 fn told(epoch: &Epoch) -> String {
