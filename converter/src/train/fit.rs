@@ -10,7 +10,7 @@ use crate::ir::Graph;
 use crate::passes;
 use crate::plan::{Request, plan};
 use crate::progress::Progress;
-use crate::quantize::{self, Activations, Calibration};
+use crate::quantize::{self, Activations, Calibration, Params};
 use mote_runtime::Model;
 use serde::Serialize;
 
@@ -111,15 +111,27 @@ pub fn fit(teacher: &Graph, budget: &Budget, samples: &[Sample], seed: u64) -> R
     })
 }
 
+/// A network in the form that is deployed, and the scales of its values as samples give them.
+pub(super) fn deployed(
+    graph: &Graph,
+    samples: impl Iterator<Item = Result<Sample>>,
+    method: Calibration,
+    show: Progress,
+) -> Result<(Graph, Params)> {
+    let bytes = export::onnx(graph)?;
+    let shapes = InputShapes::default();
+    let mut deployed = import::onnx(&bytes, &shapes)?;
+    passes::run(&mut deployed)?;
+    let count = samples.size_hint().1.unwrap_or(0);
+    let seen = quantize::observe(&deployed, &bytes, &shapes, samples, show.bar("calibrating", count))?;
+    let params = quantize::assign(&deployed, &seen, method, Activations::Int8)?;
+    Ok((deployed, params))
+}
+
 /// What a network takes once it is int8. Scales do not matter for that; a few samples give some.
 fn costs(student: &Graph, width: f64, samples: &[Sample]) -> Result<Costs> {
-    let bytes = export::onnx(student)?;
-    let shapes = InputShapes::default();
-    let mut graph = import::onnx(&bytes, &shapes)?;
-    passes::run(&mut graph)?;
-    let bar = Progress::Hidden.bar("measuring", samples.len());
-    let seen = quantize::observe(&graph, &bytes, &shapes, samples.iter().cloned().map(Ok), bar)?;
-    let params = quantize::assign(&graph, &seen, Calibration::MinMax, Activations::Int8)?;
+    let samples = samples.iter().cloned().map(Ok);
+    let (graph, params) = deployed(student, samples, Calibration::MinMax, Progress::Hidden)?;
     let program = quantize::lower(&graph, &params, None)?;
     let bytes = encode(&program, &plan(&program, &Request::default())?, &Metadata::default())?;
     let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;

@@ -6,15 +6,13 @@
 //! network that brings its scales is converted. Gradients pass a rounding as if it were not there (straight-through, Bengio et
 //! al., 2013), so that scales learn as well (Esser et al., Learned Step Size Quantization, 2020).
 
+use super::fit::deployed;
 use super::forward::{RANK, Real};
 use crate::data::Sample;
 use crate::error::Result;
-use crate::export;
-use crate::import::{self, InputShapes};
 use crate::ir::{Activation, Clamp, Graph, Node, Op, ValueId};
-use crate::passes;
 use crate::progress::Progress;
-use crate::quantize::{self, Activations, Calibration};
+use crate::quantize::Calibration;
 use burn::tensor::Tensor;
 use mote_format::Quant;
 use std::collections::HashMap;
@@ -44,12 +42,7 @@ impl Scales {
         method: Calibration,
         show: Progress,
     ) -> Result<Self> {
-        let bytes = export::onnx(graph)?;
-        let shapes = InputShapes::default();
-        let mut deployed = import::onnx(&bytes, &shapes)?;
-        passes::run(&mut deployed)?;
-        let seen = quantize::observe(&deployed, &bytes, &shapes, samples, show.bar("calibrating", 0))?;
-        let params = quantize::assign(&deployed, &seen, method, Activations::Int8)?;
+        let (deployed, params) = deployed(graph, samples, method, show)?;
         let mut known: HashMap<&str, Quant> = HashMap::new();
         for &id in deployed.inputs.iter().chain(deployed.nodes.iter().map(|n| &n.output)) {
             let origin = deployed.value(id).origin.as_ref().filter(|o| o.clamp.is_none());
@@ -186,8 +179,12 @@ mod tests {
     use super::*;
     use crate::convert::{Options, convert, spec};
     use crate::data::{self, Prepare};
+    use crate::export;
+    use crate::import::{self, InputShapes};
     use crate::infer::{infer, input_bytes};
+    use crate::passes;
     use crate::plan::Request;
+    use crate::quantize::Activations;
     use burn::tensor::Device;
     use mote_runtime::{Model, Session};
     use std::path::{Path, PathBuf};
