@@ -25,9 +25,9 @@ pub(super) struct Layer<'a> {
     /// For messages.
     pub(super) name: &'a str,
     /// `outputs` runs of equal length.
-    pub(super) weights: &'a [f32],
+    pub(super) weights: Vec<f32>,
     /// One per output, or none.
-    pub(super) bias: Option<&'a [f32]>,
+    pub(super) bias: Option<Vec<f32>>,
     /// Number of outputs.
     pub(super) outputs: usize,
     /// Mean of the input that each weight of an output meets, output by output, where it is known: the bias then takes up
@@ -71,7 +71,7 @@ impl Layer<'_> {
         let (weights, bias, multipliers) = (Vec::new(), Vec::new(), Vec::new());
         let mut all = Quantized { weights, weight_zero, bias, multipliers };
         for (o, w) in rows() {
-            let mut bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
+            let mut bias = f64::from(self.bias.as_ref().map_or(0.0, |b| b[o]));
             let (scale, q) = own.as_ref().map_or_else(|| row(w, bias, x.scale, 29), |own| own[o].clone());
             if let Some(means) = &self.means {
                 bias -= moved(w, &q, scale, &means[o * run..][..run]);
@@ -96,7 +96,7 @@ impl Layer<'_> {
         let run = self.weights.len() / self.outputs.max(1);
         let mut all = Quantized16 { weights: Vec::new(), bias: Vec::new(), multipliers: Vec::new() };
         for (o, w) in self.weights.chunks_exact(run).enumerate() {
-            let mut bias = f64::from(self.bias.map_or(0.0, |b| b[o]));
+            let mut bias = f64::from(self.bias.as_ref().map_or(0.0, |b| b[o]));
             let (scale, q) = row(w, bias, x.scale, 45);
             if let Some(means) = &self.means {
                 bias -= moved(w, &q, scale, &means[o * run..][..run]);

@@ -8,7 +8,8 @@ use crate::program::Operand;
 use crate::quantize::weights::{Layer, Quantized, i8s, i32s, multiplier, requant};
 use mote_format::{
     AvgPool2d, Const, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
-    FullyConnectedAsymmetric, MaxPool2d, Op as Kernel, Pads, Requant, Stride, SumPool2d, TransposeConv2d,
+    FullyConnectedAsymmetric, MaxPool2d, Op as Kernel, Pads, Quant, Requant, Stride, SumPool2d,
+    TransposeConv2d,
 };
 
 /// A window in the format's widths.
@@ -126,24 +127,34 @@ impl Lowering<'_> {
 
     /// The input and the integers of a layer with `outputs` output channels.
     fn layer(&self, node: &Node, outputs: usize) -> Result<(Operand, Quantized)> {
+        let (input, [x, y], layer) = self.real_layer(node, outputs)?;
+        Ok((input, layer.quantize(x, y)?))
+    }
+
+    /// The input of a layer, the scales of its input and output, and its weights as they are before they are rounded.
+    pub(super) fn real_layer<'n>(
+        &'n self,
+        node: &'n Node,
+        outputs: usize,
+    ) -> Result<(Operand, [Quant; 2], Layer<'n>)> {
         let (input, x) = self.operand(node, 0)?;
         let y = self.params.of(self.graph, node.output)?;
         let weights = self.floats(node, 1)?;
         let bias = if node.inputs.len() > 2 { Some(self.floats(node, 2)?) } else { None };
         let layer = Layer {
             name: &node.name,
-            weights: &weights,
-            bias: bias.as_deref(),
-            outputs,
             means: self.means(node, weights.len() / outputs.max(1), outputs),
+            weights,
+            bias,
+            outputs,
             given: self.graph.given.layer(&node.name),
             round: self.round(),
         };
-        Ok((input, layer.quantize(x, y)?))
+        Ok((input, [x, y], layer))
     }
 
     /// The mean input of each weight of a convolution or dense layer, where biases are to be corrected.
-    pub(super) fn means(&self, node: &Node, run: usize, outputs: usize) -> Option<Vec<f32>> {
+    fn means(&self, node: &Node, run: usize, outputs: usize) -> Option<Vec<f32>> {
         let groups = match node.op {
             Op::Conv { groups, .. } => groups,
             Op::FullyConnected => 1,

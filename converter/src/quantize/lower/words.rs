@@ -74,20 +74,9 @@ impl Lowering<'_> {
 
     /// The input and the integers of a layer with `outputs` output channels.
     fn layer16(&mut self, node: &Node, outputs: usize) -> Result<Stored> {
-        let (input, x) = self.operand(node, 0)?;
-        let y = self.params.of(self.graph, node.output)?;
-        let weights = self.floats(node, 1)?;
-        let bias = if node.inputs.len() > 2 { Some(self.floats(node, 2)?) } else { None };
-        let layer = Layer {
-            name: &node.name,
-            weights: &weights,
-            bias: bias.as_deref(),
-            outputs,
-            means: self.means(node, weights.len() / outputs.max(1), outputs),
-            given: None,
-            round: Rounding::Single,
-        };
-        let layer = layer.quantize16(x, y);
+        let (input, [x, y], layer) = self.real_layer(node, outputs)?;
+        // Integers of a file are those for int8.
+        let layer = Layer { given: None, round: Rounding::Single, ..layer }.quantize16(x, y);
         let bounds = self.bounds16(node)?;
         let writer = &mut self.program.writer;
         let (bias, requant) = (biases16(writer, &layer.bias), requant16(writer, &layer.multipliers, bounds));
