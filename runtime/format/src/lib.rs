@@ -18,6 +18,7 @@ mod header;
 mod lockstep;
 mod meta;
 mod model;
+mod operator;
 #[macro_use]
 mod ops;
 mod rows;
@@ -32,6 +33,7 @@ pub use header::{ALIGN, MAGIC, MAX_REGIONS, MAX_STEPS, MAX_TENSORS, Regions, VER
 pub use lockstep::{Call, Calls, Group, Groups, Growth, MAX_CALL_ROWS, MAX_GROUP, Progress};
 pub use meta::{Bound, Labels, NamedRegion, NamedRegions, Original, Preparation, Removed};
 pub use model::{Ids, Model, State, StepInfo, Steps};
+pub use operator::{Operator, OperatorRow, Reader};
 pub use ops::*;
 pub use rows::{Bands, Image, RowWindow};
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};

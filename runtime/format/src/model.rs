@@ -5,7 +5,8 @@ use crate::error::{Error, Reason};
 use crate::field::Const;
 use crate::header::{Header, Regions};
 use crate::lockstep::Groups;
-use crate::ops::{Op, READERS, Reader, known};
+use crate::operator::Reader;
+use crate::ops::{Op, READERS, known};
 use crate::tensor::{RECORD, TensorInfo};
 
 /// A byte string that has been proven to be a model; made by [`Model::new_checked`].
