@@ -1,7 +1,8 @@
 //! Float operators that take parts of a tensor, repeat it or cut it into blocks: what comes out is where it lay.
 
 use crate::builder::{Model, options};
-use crate::float::{Case, F32, IMAGE, Weights, case, input, weights};
+use crate::float::{Case, F32, IMAGE, case, input};
+use crate::float_window::{Weights, weights};
 use tract_tflite::tflite::{BuiltinOperator as B, MirrorPadMode, Padding, TensorType};
 
 pub(crate) fn cases() -> Vec<Case> {

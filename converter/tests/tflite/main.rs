@@ -6,6 +6,7 @@ mod command;
 mod elementwise;
 mod float;
 mod float_slices;
+mod float_window;
 mod layout;
 mod oracle;
 mod recurrent;
