@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::shell::{cargo, root, typed};
+use crate::shell::{cargo, root, run as start, typed};
 
 /// A converted model.
 #[derive(Clone, Debug)]
@@ -72,8 +72,8 @@ pub(crate) fn convert(name: &str, network: &Path, options: &[PathBuf]) -> Result
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder)?;
     let path = folder.join(name).with_extension("mote");
-    json(mote().arg("convert").arg(network).args(options).args(["--json", "-o"]).arg(&path))?;
-    let facts = json(mote().arg("inspect").arg(&path).arg("--json"))?;
+    json(mote()?.arg("convert").arg(network).args(options).args(["--json", "-o"]).arg(&path))?;
+    let facts = json(mote()?.arg("inspect").arg(&path).arg("--json"))?;
     let number =
         |key: &str| facts[key].as_u64().with_context(|| format!("`mote inspect --json` gave no {key}"));
     let layers = facts["operators"].as_array().context("`mote inspect --json` gave no operators")?;
@@ -82,11 +82,11 @@ pub(crate) fn convert(name: &str, network: &Path, options: &[PathBuf]) -> Result
     Ok(Model { name: name.into(), path, bytes, weights, arena, scratch })
 }
 
-/// The `mote` of this checkout, in the profile that the tests build.
-fn mote() -> Command {
-    let mut command = cargo(&root());
-    command.args(["run", "--quiet", "--package", "mote-converter", "--bin", "mote", "--"]);
-    command
+/// The `mote` of this checkout, built with the features of the whole workspace as the tests are, so that its dependencies
+/// are compiled once. It lies where this program lies.
+fn mote() -> Result<Command> {
+    start(cargo(&root()).args(["build", "--quiet", "--workspace", "--bin", "mote"]))?;
+    Ok(Command::new(std::env::current_exe()?.with_file_name("mote")))
 }
 
 fn json(command: &mut Command) -> Result<Value> {
