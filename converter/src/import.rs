@@ -1,6 +1,7 @@
 //! From an ONNX file to the float graph.
 //!
 //! ```text
+//! file  ─ external.rs ─▶ bytes, with the weights that it keeps in other files
 //! bytes ─ model.rs ─▶ protobuf with fixed input shapes; a quantized one made float by quantized.rs
 //!       ─ rewrite.rs ─▶ operators that others make up, written out
 //!       ─ facts.rs ─▶ shape, type and constant value of every tensor (by tract)
@@ -15,6 +16,7 @@ mod build;
 mod conv;
 mod dense;
 mod elementwise;
+mod external;
 mod facts;
 mod functions;
 mod guard;
@@ -58,14 +60,15 @@ pub fn onnx_file(path: &Path, shapes: &InputShapes) -> Result<Graph> {
     })
 }
 
-/// Reads a model file, or says why it cannot.
+/// Reads a model file, with the weights that an ONNX file keeps in others beside it, or says why it cannot.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| {
+    let bytes = std::fs::read(path).map_err(|e| {
         Error::new("cannot read the model file")
             .at(path.display().to_string())
             .cause(e.to_string())
             .remedy("check the path and its permissions")
-    })
+    })?;
+    external::inlined(path, bytes)
 }
 
 /// The operators of quantized ONNX models that can be imported beside the others, in alphabetical order: name, the float

@@ -4,7 +4,7 @@
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{AttributeProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{AttributeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
 
 /// An attribute: integers.
 pub(crate) fn ints(name: &str, values: impl IntoIterator<Item = i64>) -> AttributeProto {
@@ -35,6 +35,11 @@ pub(crate) fn float(name: &str, f: f32) -> AttributeProto {
 /// An attribute: a text.
 pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: value.into(), ..empty(name, AttributeType::String) }
+}
+
+/// An attribute: a tensor.
+pub(crate) fn tensor(name: &str, t: TensorProto) -> AttributeProto {
+    AttributeProto { t: Some(t), ..empty(name, AttributeType::Tensor) }
 }
 
 fn empty(name: &str, kind: AttributeType) -> AttributeProto {

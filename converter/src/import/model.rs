@@ -3,6 +3,7 @@
 //! What is accepted here can be indexed without surprises: every tensor that is read exists and is
 //! made once, there are no control-flow subgraphs and no external files.
 
+use super::external::is_external;
 use super::guard::guarded;
 use super::quantized;
 use super::rewrite;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ir::Given;
 use prost::Message;
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::{self, ModelProto, NodeProto, TensorProto, ValueInfoProto, tensor_proto};
+use tract_onnx::pb::{self, ModelProto, NodeProto, ValueInfoProto};
 use tract_onnx::prelude::*;
 
 /// The oldest operator set whose definitions are the ones implemented here.
@@ -147,13 +148,12 @@ fn refuse_subgraphs_and_files(graph: &pb::GraphProto) -> Result<()> {
             .cause(branching.join("\n"))
             .remedy("export a model without If, Loop and Scan, e.g. by tracing instead of scripting"));
     }
-    let external = |t: &TensorProto| t.data_location == Some(tensor_proto::DataLocation::External as i32);
     let attributes = graph.node.iter().flat_map(|n| &n.attribute).filter_map(|a| a.t.as_ref());
-    match graph.initializer.iter().chain(attributes).find(|t| external(t)) {
+    match graph.initializer.iter().chain(attributes).find(|t| is_external(t)) {
         None => Ok(()),
         Some(t) => Err(Error::new("the model keeps its weights in another file")
             .at(format!("tensor \"{}\"", t.name))
-            .cause("external tensor data is not read")
+            .cause("of bytes alone nobody knows the folder that it lies in")
             .remedy("save it in one file: onnx.save_model(m, path, save_as_external_data=False)")),
     }
 }

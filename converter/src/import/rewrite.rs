@@ -1,14 +1,15 @@
 //! Operators that are written out as others, in the file itself: what lies between them is then a tensor that the reference
 //! can be asked for, so that it can be calibrated like any other. Shapes are not known here.
 //!
-//! Numbers of other widths become floats first: `rewrite/widths.rs`.
+//! Numbers of other widths become floats first: `rewrite/widths.rs`. Normalisations are `rewrite/normalize.rs`.
 
+mod normalize;
 mod widths;
 
 use super::model::{initializer_names, node_name};
 use crate::error::{Error, Result};
 use crate::ir::fresh;
-use crate::proto::{int, ints, text};
+use crate::proto::{int, ints, tensor, text};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
@@ -18,6 +19,10 @@ use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 const OPERATORS: &[(&str, Rule, &str)] = &[
     ("ArgMin", Writer::arg_min, "first of equal values"),
     ("Celu", Writer::celu, ""),
+    ("GroupNormalization", Writer::group_normalization, "constant scale"),
+    ("InstanceNormalization", Writer::instance_normalization, "constant scale"),
+    ("LRN", Writer::lrn, "images"),
+    ("LayerNormalization", Writer::layer_normalization, "one output"),
     ("LogSoftmax", Writer::log_softmax, "computed from the exponentials and their sum"),
     ("LpNormalization", Writer::lp_normalization, "p = 1 or 2"),
     ("Mean", Writer::mean, "with broadcasting"),
@@ -360,23 +365,57 @@ impl Writer {
         self.last(node, "Mul", &[&x, &gate], vec![])
     }
 
-    /// Negative amounts cut off what a slice leaves out.
+    /// Negative amounts cut off what a slice leaves out; amounts for some axes become amounts for all.
     fn pad(&mut self, node: &NodeProto) -> Option<Result<(), String>> {
         let pads = self.lists.get(node.input.get(1)?).filter(|p| p.len().is_multiple_of(2))?.clone();
-        if pads.iter().all(|&p| p >= 0) || node.input.get(3).is_some_and(|axes| !axes.is_empty()) {
+        let given = node.input.get(3).filter(|axes| !axes.is_empty());
+        if pads.iter().all(|&p| p >= 0) && given.is_none() {
             return None;
         }
         let (before, after) = pads.split_at(pads.len() / 2);
-        let starts: Vec<i64> = before.iter().map(|&p| p.min(0).saturating_neg()).collect();
-        let ends: Vec<i64> = after.iter().map(|&p| if p < 0 { p } else { i64::MAX }).collect();
-        let axes: Vec<i64> = (0..before.len() as i64).collect();
-        let [starts, ends, axes] = [starts, ends, axes].map(|list| self.integers(&list));
-        let left = self.step("Slice", &[&input(node, 0), &starts, &ends, &axes], vec![]);
+        let axes = match given {
+            Some(name) => self.lists.get(name).cloned(),
+            None => Some((0..before.len() as i64).collect()),
+        };
+        let Some(axes) = axes.filter(|axes| axes.len() == before.len()) else {
+            return Some(Err("its axes are no constant list with two pads for each".to_owned()));
+        };
+        let mut x = input(node, 0);
+        if pads.iter().any(|&p| p < 0) {
+            let starts: Vec<i64> = before.iter().map(|&p| p.min(0).saturating_neg()).collect();
+            let ends: Vec<i64> = after.iter().map(|&p| if p < 0 { p } else { i64::MAX }).collect();
+            let [starts, ends, axes] = [&starts, &ends, &axes].map(|list| self.integers(list));
+            x = self.step("Slice", &[&x, &starts, &ends, &axes], vec![]);
+        }
         let added: Vec<i64> = pads.iter().map(|&p| p.max(0)).collect();
-        let added = self.integers(&added);
-        let inputs = [&[left, added], &node.input[2..]].concat();
-        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        self.last(node, "Pad", &inputs, node.attribute.clone())
+        let mut added = self.integers(&added);
+        if given.is_some() {
+            added = self.for_all_axes(&x, &axes, &added);
+        }
+        let value = input(node, 2);
+        let inputs = [&*x, &added, &value];
+        self.last(node, "Pad", &inputs[..2 + usize::from(!value.is_empty())], node.attribute.clone())
+    }
+
+    /// A list of two numbers for some axes of `x`, as one of two for all, the others 0. How many there are, `x` knows.
+    fn for_all_axes(&mut self, x: &str, axes: &[i64], list: &str) -> String {
+        let from_the_end: Vec<i64> = axes.iter().map(|&axis| (axis < 0).into()).collect();
+        let [from_the_end, axes, two] = [&from_the_end[..], axes, &[2]].map(|list| self.integers(list));
+        let shape = self.step("Shape", &[x], vec![]);
+        let rank = self.step("Shape", &[&shape], vec![]);
+        let offset = self.step("Mul", &[&rank, &from_the_end], vec![]);
+        let first = self.step("Add", &[&axes, &offset], vec![]);
+        let second = self.step("Add", &[&first, &rank], vec![]);
+        let places = self.step("Concat", &[&first, &second], vec![int("axis", 0)]);
+        let both = self.step("Mul", &[&rank, &two], vec![]);
+        let zero = TensorProto {
+            dims: vec![1],
+            data_type: DataType::Int64 as i32,
+            raw_data: vec![0; 8],
+            ..Default::default()
+        };
+        let none = self.step("ConstantOfShape", &[&both], vec![tensor("value", zero)]);
+        self.step("ScatterElements", &[&none, &places, list], vec![int("axis", 0)])
     }
 
     fn celu(&mut self, node: &NodeProto) -> Option<Result<(), String>> {

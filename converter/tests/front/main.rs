@@ -5,9 +5,11 @@
 
 mod builder;
 mod data;
+mod external;
 mod hostile;
 mod idioms;
 mod models;
+mod normalize;
 mod operators;
 mod oracle;
 mod passes;

@@ -29,7 +29,7 @@ fn says(text: &str, parts: &[&str]) {
 fn all_unsupported_operators_are_named_at_once() {
     let mut m = Model::new(13);
     m.input("x", &[1, 3, 4, 4]).integers("i", &[0]);
-    m.node("LRN", &["x"], "a", &[int("size", 3)]).node("Relu", &["a"], "b", &[]);
+    m.node("GlobalLpPool", &["x"], "a", &[]).node("Relu", &["a"], "b", &[]);
     m.node("Gather", &["b", "i"], "c", &[]).node("Hardmax", &["c"], "d", &[]).node(
         "Hardmax",
         &["d"],
@@ -40,7 +40,7 @@ fn all_unsupported_operators_are_named_at_once() {
     says(&e.what, &["3 nodes"]);
     says(
         &e.cause,
-        &["node \"n_a\" (LRN): not supported", "2 nodes (Hardmax): not supported: \"n_d\", \"n_y\""],
+        &["node \"n_a\" (GlobalLpPool): not supported", "2 nodes (Hardmax): not supported: \"n_d\", \"n_y\""],
     );
     says(&e.remedy, &["supported: Abs, Add, ArgMax", "Conv", "Unsqueeze"]);
     for (name, _) in import::supported() {
