@@ -10,6 +10,7 @@
 mod calibrate;
 mod equalize;
 mod histogram;
+mod judge;
 mod lower;
 mod observe;
 mod params;

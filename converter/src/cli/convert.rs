@@ -1,6 +1,6 @@
 //! `mote convert`.
 
-use super::text::{line, table, thousands};
+use super::text::{line, percent, table, thousands};
 use super::{Json, Preparation, read_labels};
 use crate::convert::{Converted, Options, convert, float_network};
 use crate::error::{Error, Result};
@@ -181,10 +181,13 @@ pub(super) fn layers(report: &ModelReport) -> String {
 
 /// How the network was quantized, and the layer that the plain way would have broken.
 fn quantized(report: &QuantizationReport) -> String {
-    let mut text = String::from("\nquantized in the best of these ways (SQNR of the outputs):");
+    let mut text = String::from(
+        "\nquantized in the best of these ways (SQNR of the outputs, classes as the float network's):",
+    );
     for (i, trial) in report.trials.iter().enumerate() {
         let mark = if i == report.taken { '*' } else { ' ' };
-        text += &format!("\n{mark} {:6.2} dB  {}", trial.sqnr_db, trial.settings);
+        let agreement = trial.agreement.map_or(String::new(), |a| format!("{:>8}", percent(a)));
+        text += &format!("\n{mark} {:6.2} dB{agreement}  {}", trial.sqnr_db, trial.settings);
     }
     if let Some(r) = &report.repaired {
         text += &format!(

@@ -12,15 +12,20 @@ use crate::progress::Bar;
 use crate::reference::Reference;
 use std::collections::HashMap;
 
-/// Samples whose outputs are kept, for trials.
-const KEPT: usize = 32;
+/// Of so many samples one is held out: trials are judged on it, and their ranges do not know it.
+const HELD_OUT: usize = 4;
+
+/// Of fewer samples none is held out: trials are judged on the first ones.
+const FEW: usize = 16;
 
 /// What was seen of every value that the float model can be asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
     values: HashMap<ValueId, Seen>,
+    /// The same without the samples that are held out; empty where none is.
+    apart: HashMap<ValueId, Seen>,
     samples: usize,
-    /// The first samples, and what the float network answers: a list of reals per output.
+    /// Samples to judge by, and what the float network answers: a list of reals per output.
     pub(super) answers: Vec<(Sample, Vec<Vec<f32>>)>,
 }
 
@@ -70,9 +75,21 @@ impl Observations {
         Some(self.values.get(&id)?.channels.iter().map(|c| c.largest).collect())
     }
 
-    fn see(&mut self, graph: &Graph, id: ValueId, value: &[f32]) {
+    /// What was seen of the samples that are not held out, and the samples that are.
+    pub(super) fn apart(&self) -> Observations {
+        if self.apart.is_empty() {
+            return self.clone();
+        }
+        let values = self.apart.clone();
+        Observations { values, apart: HashMap::new(), samples: self.samples, answers: self.answers.clone() }
+    }
+
+    fn see(&mut self, graph: &Graph, id: ValueId, value: &[f32], held_out: bool) {
         let channels = graph.shape(id).last().copied().unwrap_or(1);
         self.values.entry(id).or_default().add(value, channels);
+        if !held_out {
+            self.apart.entry(id).or_default().add(value, channels);
+        }
     }
 }
 
@@ -87,22 +104,37 @@ pub fn observe(
     let mut seen = Observations::default();
     let computed = graph.nodes.iter().map(|n| n.output);
     let ids: Vec<ValueId> = graph.inputs.iter().copied().chain(computed).collect();
+    let mut first = Vec::new();
     run(graph, bytes, shapes, &ids, bar.over(samples), |sample, values| {
+        let held_out = is_held_out(seen.samples);
         for (id, value) in &values {
-            seen.see(graph, *id, value);
+            seen.see(graph, *id, value, held_out);
         }
         seen.samples += 1;
-        if seen.answers.len() < KEPT {
-            let answer = |id: &ValueId| values.iter().find(|v| v.0 == *id).map(|v| v.1.clone());
-            seen.answers.extend(graph.outputs.iter().map(answer).collect::<Option<_>>().map(|a| (sample, a)));
+        let answer = |id: &ValueId| values.iter().find(|v| v.0 == *id).map(|v| v.1.clone());
+        let answers = || graph.outputs.iter().map(answer).collect::<Option<Vec<_>>>();
+        if held_out {
+            seen.answers.extend(answers().map(|a| (sample.clone(), a)));
+        }
+        if first.len() < FEW {
+            first.extend(answers().map(|a| (sample, a)));
         }
     })?;
+    if seen.samples < FEW {
+        seen.answers = first;
+        seen.apart.clear();
+    }
     if seen.samples == 0 {
         return Err(Error::new("cannot calibrate")
             .cause("there is no sample")
             .remedy("give --calib a folder or file with samples"));
     }
     Ok(seen)
+}
+
+/// Whether a sample is held out, when there are enough of them.
+fn is_held_out(index: usize) -> bool {
+    index % HELD_OUT == HELD_OUT - 1
 }
 
 /// What would have been seen of a graph that differs from the observed one by divided channels only.
@@ -118,8 +150,12 @@ pub fn observe_divided(
     let ids: Vec<ValueId> = (0..graph.values.len()).filter(|&v| divided(v)).map(ValueId).collect();
     let mut seen = known.clone();
     seen.values.retain(|id, _| !ids.contains(id));
+    let (mut index, none) = (0, seen.apart.is_empty());
+    seen.apart.retain(|id, _| !ids.contains(id));
     run(graph, bytes, shapes, &ids, bar.over(samples), |_, values| {
-        values.iter().for_each(|(id, value)| seen.see(graph, *id, value));
+        let held_out = none || is_held_out(index);
+        values.iter().for_each(|(id, value)| seen.see(graph, *id, value, held_out));
+        index += 1;
     })?;
     Ok(seen)
 }

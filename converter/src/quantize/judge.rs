@@ -1,0 +1,127 @@
+//! How close the outputs of a program come to the float network's, sample by sample, and when one program is better than
+//! another beyond chance. Which programs are compared is `search`'s.
+
+use super::search::FAST;
+use crate::data::Sample;
+use crate::encode::{Metadata, encode};
+use crate::error::{Error, Result};
+use crate::infer::{infer, sample_bytes};
+use crate::plan::plan;
+use crate::program::Program;
+use mote_runtime::{Model, Session};
+
+/// What an improvement must be worth at least, in dB.
+const WORTH_DB: f64 = 0.1;
+
+/// How many standard errors the mean gain must lie above zero.
+const CERTAIN: f64 = 2.0;
+
+/// Outputs of more values are no classes.
+const MOST_CLASSES: usize = 1000;
+
+/// What a program is worth on some samples.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Judgement {
+    /// Signal to noise ratio of each sample in dB, the mean of its outputs.
+    samples_db: Vec<f64>,
+    /// Whether each sample's largest first output is the float network's.
+    agree: Vec<bool>,
+}
+
+impl Judgement {
+    /// Mean of the samples.
+    pub(crate) fn sqnr_db(&self) -> f64 {
+        mean(&self.samples_db)
+    }
+
+    /// The share of samples with the same largest output, if outputs may be classes.
+    pub(crate) fn agreement(&self) -> Option<f64> {
+        let right = self.agree.iter().filter(|a| **a).count();
+        (!self.agree.is_empty()).then(|| right as f64 / self.agree.len() as f64)
+    }
+
+    /// Whether this is better than `other` on the same samples beyond chance: the gains of single samples lie around a
+    /// mean that is worth it and certain, and no more samples change their class.
+    pub(crate) fn beats(&self, other: &Judgement) -> bool {
+        let gains: Vec<f64> = self.samples_db.iter().zip(&other.samples_db).map(|(a, b)| a - b).collect();
+        let (gain, n) = (mean(&gains), gains.len() as f64);
+        let variance = gains.iter().map(|g| (g - gain).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
+        let certain = gain > WORTH_DB.max(CERTAIN * (variance / n).sqrt());
+        certain && self.agreement() >= other.agreement()
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Runs a program on samples whose answers are known.
+pub(crate) fn judge(program: &Program, answers: &[(Sample, Vec<Vec<f32>>)]) -> Result<Judgement> {
+    let bytes = encode(program, &plan(program, &FAST)?, &Metadata::default())?;
+    let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    let mut found = Judgement::default();
+    for (sample, floats) in answers {
+        infer(&mut session, &sample_bytes(&model, sample), &mut ())?;
+        let outputs: Vec<(Vec<f32>, f32)> =
+            session.outputs().map(|o| (o.reals().collect(), o.info().quant.scale)).collect();
+        let each = outputs.iter().zip(floats).map(|((reals, scale), floats)| sqnr_db(floats, reals, *scale));
+        found.samples_db.push(mean(&each.collect::<Vec<_>>()));
+        if let (Some((reals, _)), Some(floats)) = (outputs.first(), floats.first())
+            && (2..=MOST_CLASSES).contains(&floats.len())
+        {
+            found.agree.push(largest(reals) == largest(floats));
+        }
+    }
+    Ok(found)
+}
+
+/// Signal to noise ratio of one output. No error counts as less than what rounding to its scale costs: a sample that is met
+/// by luck would outweigh all others.
+fn sqnr_db(floats: &[f32], reals: &[f32], scale: f32) -> f64 {
+    let rounding = f64::from(scale).powi(2) / 12.0;
+    let (mut signal, mut noise) = (0.0, 0.0);
+    for (&float, &real) in floats.iter().zip(reals).filter(|(float, _)| float.is_finite()) {
+        signal += f64::from(float).powi(2) + rounding;
+        noise += f64::from(float - real).powi(2) + rounding;
+    }
+    if noise > 0.0 { 10.0 * (signal / noise).log10() } else { 0.0 }
+}
+
+/// Where the largest value is, the first of several.
+fn largest(values: &[f32]) -> usize {
+    (1..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(samples_db: &[f64], agree: &[bool]) -> Judgement {
+        Judgement { samples_db: samples_db.to_vec(), agree: agree.to_vec() }
+    }
+
+    #[test]
+    fn only_a_certain_gain_is_one() {
+        let plain = judged(&[30.0, 31.0, 29.0, 30.0], &[]);
+        assert!(judged(&[30.5, 31.6, 29.4, 30.5], &[]).beats(&plain));
+        assert!(!judged(&[30.05, 31.05, 29.05, 30.05], &[]).beats(&plain), "too little");
+        assert!(!judged(&[40.0, 29.0, 28.0, 29.5], &[]).beats(&plain), "one sample by luck");
+        assert!(!plain.beats(&plain));
+    }
+
+    #[test]
+    fn a_way_that_changes_classes_is_none() {
+        let plain = judged(&[30.0, 30.0], &[true, true]);
+        assert!(!judged(&[35.0, 35.1], &[true, false]).beats(&plain));
+        assert!(judged(&[35.0, 35.1], &[true, true]).beats(&plain));
+    }
+
+    #[test]
+    fn ratios_by_hand() {
+        assert!((sqnr_db(&[1.0, -1.0], &[0.9, -0.9], 0.0) - 20.0).abs() < 1e-4);
+        assert!(sqnr_db(&[1.0], &[1.0], 0.1).is_finite() && sqnr_db(&[f32::NAN], &[1.0], 0.1) == 0.0);
+        assert_eq!((largest(&[1.0, 3.0, 3.0]), largest(&[])), (1, 0));
+    }
+}

@@ -1,0 +1,281 @@
+"""What int8 costs: mote beside ONNX Runtime's static quantization, on the same calibration data.
+
+Use: python accuracy.py MOTE SHARED ONNX [NAME...]
+
+MOTE is the converter's binary, SHARED the folder of trained models and data, ONNX a folder with the TFLite networks as ONNX. Prints a table in Markdown; ends with an
+error when mote is more than 0.3 points below the float network or below ONNX Runtime, one sample's worth excepted. SQNR is that
+of the first output, in dB, against the float network in ONNX Runtime. Needs numpy, onnx, onnxruntime and pillow.
+"""
+
+import gzip
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.version_converter
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from PIL import Image
+
+onnxruntime.set_default_logger_severity(3)
+logging.disable(logging.WARNING)
+MOTE, SHARED, ONNX = map(Path, sys.argv[1:4])
+
+
+def cifar(name, count):
+    records = np.fromfile(SHARED / "data" / name, np.uint8).reshape(-1, 3073)[:count]
+    return records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32), records[:, 0].astype(int)
+
+
+def resnet8():
+    calib, _ = cifar("cifar10_jpeg/train_10000.bin", 200)
+    lossless, jpeg = cifar("cifar10_lossless/test_300.bin", 300), cifar("cifar10_jpeg/test_2000.bin", 2000)
+    images, labels = (np.concatenate(pair) for pair in zip(lossless, jpeg))
+    return "mlperf_tiny_onnx/ic_resnet8_float.onnx", calib, images, top1(labels)
+
+
+def kws():
+    clips = np.fromfile(SHARED / "data/kws01/features_int8_49x10.bin", np.int8).reshape(-1, 49, 10, 1)
+    clips = (clips.astype(np.float32) - 83) * 0.5847029
+    lines = (SHARED / "data/kws01/labels.csv").read_text().split()
+    labels = np.array([int(line.rsplit(",", 1)[1]) for line in lines])
+    calib = np.arange(len(clips)) % 6 == 0
+    return "mlperf_tiny/kws_ref_model_float32.tflite", clips[calib], clips[~calib], top1(labels[~calib])
+
+
+def vww():
+    images = np.fromfile(SHARED / "data/vww_mini/images_u8_96x96x3.bin", np.uint8).reshape(-1, 96, 96, 3)
+    lines = (SHARED / "data/vww_mini/labels.csv").read_text().split()
+    labels = np.array([int(line.rsplit(",", 1)[1]) for line in lines])
+    images = images.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return "mlperf_tiny_onnx/vww_96_float.onnx", crops(SCENES, (96, 96)) / 255, images, top1(labels)
+
+
+def mnist():
+    folder = SHARED / "data/mnist"
+    digits = gzip.decompress((folder / "mlxtend5k-images-idx3-ubyte.gz").read_bytes())[16:]
+    digits = np.frombuffer(digits, np.uint8).reshape(-1, 1, 28, 28).astype(np.float32)
+    labels = np.fromfile(folder / "mlxtend5k-labels-idx1-ubyte", np.uint8)[8:].astype(int)
+    # The file is sorted by class.
+    calib = np.arange(len(labels)) % 25 == 1
+    return "mnist/mnist_cntk.onnx", digits[calib], digits[~calib], top1(labels[~calib])
+
+
+SCENES = ["faces/2.jpg", "faces/21.jpg", "skimage/coffee.png", "skimage/chelsea.png"]
+PEOPLE = ["faces/13.jpg", "faces/9.jpg", "skimage/astronaut.png", "coral/grace_hopper.bmp"]
+
+
+def picture(name, size, box=None):
+    image = Image.open(SHARED / "data" / name).convert("RGB").resize(size, box=box)
+    return np.asarray(image, np.float32).transpose(2, 0, 1)
+
+
+def pictures(names, size):
+    return np.stack([picture(name, size) for name in names])
+
+
+def crops(names, size):
+    """Whole pictures and a part from each corner and the middle, also mirrored."""
+    found = []
+    for name in names:
+        width, height = Image.open(SHARED / "data" / name).size
+        places = [(0, 0, 1), (0, 0, 0.6), (0.4, 0, 0.6), (0, 0.4, 0.6), (0.4, 0.4, 0.6), (0.2, 0.2, 0.6)]
+        for x, y, part in places:
+            box = (x * width, y * height, (x + part) * width, (y + part) * height)
+            found.append(picture(name, size, box))
+    found = np.stack(found)
+    return np.concatenate([found, found[..., ::-1]])
+
+
+def ultraface():
+    calib, tests = crops(SCENES, (320, 240)), pictures(PEOPLE, (320, 240))
+    return "detection/ultraface_RFB-320.onnx", (calib - 127) / 128, (tests - 127) / 128, faces
+
+
+def portrait():
+    calib, tests = crops(SCENES, (256, 256)) / 255, pictures(PEOPLE, (256, 256)) / 255
+    return "segmentation/portrait_prisma_nchw.onnx", calib, tests, overlap
+
+
+def lines(name):
+    """Lines of a page at 192 x 48, upright and turned over."""
+    page = Image.open(SHARED / "data" / name).convert("RGB")
+    width, height = page.size
+    tall = height // 8
+    boxes = [(x, y, x + 4 * tall, y + tall) for y in range(0, height - tall, tall // 2) for x in range(0, width - 4 * tall, tall)]
+    upright = np.stack([np.asarray(page.resize((192, 48), box=box), np.float32).transpose(2, 0, 1) for box in boxes])
+    return np.concatenate([upright, upright[..., ::-1, ::-1]]) / 127.5 - 1
+
+
+def direction():
+    return "ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx", lines("skimage/page.png")[::2], lines("skimage/text.png"), agreement
+
+
+NETWORKS = {
+    "ResNet-8": resnet8,
+    "keyword spotting": kws,
+    "visual wake words (MobileNet v1)": vww,
+    "MNIST CNN": mnist,
+    "text direction (MobileNet v3)": direction,
+    "portrait segmentation": portrait,
+    "UltraFace": ultraface,
+}
+
+
+def agreement(float_, int8):
+    """Share of samples with the float network's class, in percent."""
+    return "as float %", 100.0, 100 * np.mean([np.argmax(f[0]) == np.argmax(i[0]) for f, i in zip(float_, int8)])
+
+
+def top1(labels):
+    """Share of right classes in percent, the float network's and the other's."""
+
+    def metric(float_, int8):
+        return "top-1 %", *(100 * np.mean([np.argmax(y[0]) == l for y, l in zip(ys, labels)]) for ys in (float_, int8))
+
+    return metric
+
+
+def overlap(float_, int8):
+    """Intersection over union of the two masks, in percent."""
+    both = [(f[0] > 0.5, i[0] > 0.5) for f, i in zip(float_, int8)]
+    return "IoU with float %", 100.0, 100 * np.mean([(f & i).sum() / max((f | i).sum(), 1) for f, i in both])
+
+
+def found(scores, boxes):
+    """Boxes of faces: scores above 0.7, the best of those that overlap."""
+    scores, boxes = scores.reshape(-1, 2)[:, 1], boxes.reshape(-1, 4)
+    kept = []
+    for i in np.argsort(-scores)[: (scores > 0.7).sum()]:
+        if all(iou(boxes[i], b) < 0.3 for b in kept):
+            kept.append(boxes[i])
+    return kept
+
+
+def iou(a, b):
+    low, high = np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])
+    common = np.prod(np.clip(high - low, 0, None))
+    return common / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - common + 1e-9)
+
+
+def faces(float_, int8):
+    """F1 of the faces found against those that the float network finds, in percent."""
+    hits = total = 0
+    for f, i in zip(float_, int8):
+        f, i = found(*f), found(*i)
+        hits += 2 * sum(any(iou(a, b) > 0.5 for b in i) for a in f)
+        total += len(f) + len(i)
+    return "F1 of float's faces %", 100.0, 100 * hits / max(total, 1)
+
+
+def in_onnx_runtime(path, images):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options)
+    name = session.get_inputs()[0].name
+    return [session.run(None, {name: x[None]}) for x in images]
+
+
+def quantized_by_onnx_runtime(network, calib, folder):
+    name = onnxruntime.InferenceSession(network).get_inputs()[0].name
+
+    class Samples(CalibrationDataReader):
+        left = iter(calib)
+
+        def get_next(self):
+            x = next(self.left, None)
+            return None if x is None else {name: x[None]}
+
+    plain, ready, target = folder / "plain.onnx", folder / "ready.onnx", folder / "ort.onnx"
+    model = onnx.load(network)
+    if model.opset_import[0].version < 13:
+        # Scales per channel are not in older ones.
+        model = onnx.version_converter.convert_version(model, 13)
+    # What is listed as an input too is no constant, and nothing is folded into it.
+    constants = {c.name for c in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in constants]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    onnx.save(model, plain)
+    # Folds batch norms, as its quantizer recommends.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(ready)
+    onnxruntime.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
+    quantize_static(
+        ready,
+        target,
+        Samples(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        # Its adjustment fails on biases that are not vectors.
+        extra_options={"QDQDisableWeightAdjustForInt32Bias": True},
+    )
+    return target
+
+
+def in_mote(network, calib, images, folder, method, names):
+    samples, target = folder / "calib.npy", folder / "net.mote"
+    np.save(samples, calib)
+    convert = [MOTE, "convert", network, "-o", target, "--calib", samples, "--calibration", method, "--json"]
+    if network.suffix == ".onnx":
+        convert += ["--input-shape", ",".join(map(str, (1, *calib.shape[1:])))]
+    subprocess.run(convert, check=True, stdout=subprocess.DEVNULL)
+    if len(names) == 1:
+        np.save(folder / "x.npy", images)
+        run = [MOTE, "run", target, "--input", folder / "x.npy", "--output", folder / "y.npy", "--json"]
+        subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
+        return [[y[None]] for y in np.load(folder / "y.npy").reshape(len(images), -1)]
+    answers = []
+    for x in images:
+        np.save(folder / "x.npy", x[None])
+        run = [MOTE, "run", target, "--input", folder / "x.npy", "--json"]
+        outputs = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)["outputs"]
+        answers.append([np.array(outputs[n], np.float32) for n in names])
+    return answers
+
+
+def sqnr(float_, int8):
+    signal = sum(float((f[0].astype(np.float64) ** 2).sum()) for f in float_)
+    noise = sum(float(((f[0].ravel() - i[0].ravel()).astype(np.float64) ** 2).sum()) for f, i in zip(float_, int8))
+    return 10 * np.log10(signal / max(noise, 1e-30))
+
+
+def main(*chosen):
+    print("| network | samples | metric | float | ONNX Runtime | mote, min-max | mote | SQNR, the same three |")
+    print("|---|---|---|---|---|---|---|---|")
+    behind = []
+    for name in chosen or NETWORKS:
+        network, calib, images, metric = NETWORKS[name]()
+        file = SHARED / "models" / network
+        network = ONNX / f"{file.stem}.onnx" if file.suffix == ".tflite" else file
+        calib = np.ascontiguousarray(calib, np.float32)
+        images = np.ascontiguousarray(images, np.float32)
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            names = [o.name for o in onnxruntime.InferenceSession(network).get_outputs()]
+            float_ = in_onnx_runtime(network, images)
+            peers = [in_onnx_runtime(quantized_by_onnx_runtime(network, calib, folder), images)]
+            peers += [in_mote(file, calib, images, folder, m, names) for m in ("minmax", "auto")]
+        what, reference, _ = metric(float_, peers[0])
+        values = [metric(float_, p)[2] for p in peers]
+        noise = " / ".join(f"{sqnr(float_, p):.1f}" for p in peers)
+        cells = " | ".join(f"{v:.2f}" for v in [reference, *values])
+        print(f"| {name} | {len(images)} | {what} | {cells} | {noise} |", flush=True)
+        allowed = max(0.3, 100 / len(images) if what == "top-1 %" else 0.3)
+        if values[-1] < max(reference - allowed, values[0] - (allowed if what == "top-1 %" else 0.0)) - 1e-9:
+            behind.append(name)
+    if behind:
+        sys.exit(f"behind: {', '.join(behind)}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[4:])
