@@ -11,6 +11,7 @@ mod fused;
 mod image;
 mod memory;
 mod threads;
+pub(crate) mod winograd;
 
 pub(crate) use channels::Profile;
 pub use threads::Threads;
@@ -28,6 +29,7 @@ pub struct Packed {
 
 enum Kind {
     Conv(conv::Conv),
+    Winograd(winograd::Winograd),
     Depthwise(depthwise::Depthwise),
     Add(add::AddLayer),
 }
@@ -51,7 +53,10 @@ impl Packed {
         let channels = io.y.shape.channels();
         let vector = narrow(engine, channels, 1);
         let kind = match op {
-            Op::Conv2d(p) => Kind::Conv(conv::Conv::new(vector, p, io)?),
+            Op::Conv2d(p) => match winograd::Winograd::new(vector, p, io) {
+                Some(layer) => Kind::Winograd(layer),
+                None => Kind::Conv(conv::Conv::new(vector, p, io)?),
+            },
             Op::FullyConnected(p) => Kind::Conv(conv::Conv::dense(vector, p, io)?),
             Op::DepthwiseConv2d(p) => {
                 Kind::Depthwise(depthwise::Depthwise::new(narrow(engine, channels, 4), p, io)?)
@@ -66,6 +71,7 @@ impl Packed {
     pub fn micro_kernel(&self) -> (&'static str, &'static str) {
         let name = match &self.kind {
             Kind::Conv(_) => "packed product",
+            Kind::Winograd(_) => "packed winograd",
             Kind::Depthwise(_) => "packed depthwise",
             Kind::Add(_) => "packed add",
         };
@@ -76,6 +82,7 @@ impl Packed {
     pub fn bytes(&self) -> usize {
         match &self.kind {
             Kind::Conv(conv) => conv.bytes(),
+            Kind::Winograd(layer) => layer.bytes(),
             Kind::Depthwise(depthwise) => depthwise.bytes(),
             Kind::Add(_) => 0,
         }
@@ -85,6 +92,7 @@ impl Packed {
     pub fn run(&self, [x, b]: [&[i8]; 2], y: &mut [i8], threads: &Threads) {
         match &self.kind {
             Kind::Conv(conv) => conv.run(x, y, threads),
+            Kind::Winograd(layer) => layer.run(x, y, threads),
             Kind::Depthwise(depthwise) => depthwise.run(x, y, threads),
             Kind::Add(add) => add.run(x, b, y, threads),
         }

@@ -9,10 +9,12 @@ mod lanes;
 mod neon;
 mod slide;
 mod sum;
+mod winograd;
 
 use std::vec::Vec;
 
-use crate::packed::engine::{Depthwise, Engine, Out, Patches, Sum, Weights};
+use crate::packed::engine::{Collected, Depthwise, Engine, Out, Patches, Sum, Weights, Wide};
+use crate::packed::winograd::{CHANNELS, Values, spread};
 
 /// Sums of a vector.
 const LANES: usize = 4;
@@ -28,6 +30,8 @@ struct Family {
     values: usize,
     /// Bytes of a word.
     word: usize,
+    /// Whether its products are so few to an instruction that Winograd's transform saves some.
+    wide: bool,
     ways: fn(&[i8], usize, usize) -> Vec<u8>,
     /// # Safety
     /// The family's instructions, and what [`Engine::products`] asserts.
@@ -40,6 +44,7 @@ static NEON: Family = Family {
     present: || std::arch::is_aarch64_feature_detected!("neon"),
     values: 16,
     word: 16,
+    wide: true,
     ways: neon::ways,
     products: neon::products,
 };
@@ -50,6 +55,7 @@ static DOTPROD: Family = Family {
     present: || std::arch::is_aarch64_feature_detected!("dotprod"),
     values: 4,
     word: 4,
+    wide: false,
     ways: |_, _, _| Vec::new(),
     products: dotprod::products,
 };
@@ -111,6 +117,27 @@ impl Engine for Family {
         // SAFETY: the family's existence proves its instructions; patches, weights, channels and outputs lie in their
         // slices.
         unsafe { (self.products)(x, w, out, y) }
+    }
+
+    fn wide(&self) -> Option<Wide> {
+        self.wide.then_some(Wide { values: 1, channels: CHANNELS, tiles: 12 })
+    }
+
+    fn spread(&self, x: &[i8], steps: [usize; 2], values: &mut [Values]) {
+        spread(x, steps, values);
+    }
+
+    fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
+        assert!(x.end(2) <= x.bytes.len() && x.len.is_multiple_of(8) && w.len() >= x.length() * CHANNELS);
+        assert!(x.places.iter().all(|place| place.to as usize + CHANNELS <= sums.len()));
+        // SAFETY: the family's existence proves NEON; patches, weights and sums lie in their slices.
+        unsafe { winograd::products(x, w, sums) }
+    }
+
+    fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
+        assert!(out.fits(CHANNELS) && out.end(&tile.places) <= y.len());
+        // SAFETY: the family's existence proves NEON; channels and outputs lie in their slices.
+        unsafe { winograd::collect(tile, out, y) }
     }
 
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {

@@ -37,6 +37,7 @@ pub(crate) mod avx2 {
         tiles: [(1, 8), (2, 6), (4, 1)],
         weights: |at| widen(at),
         dot: |acc, x, w| add(acc, pairs(x, w)),
+        wide: |acc, x, w| add(acc, pairs(x, w)),
         words: |rows| twos(rows),
     );
 }
@@ -44,7 +45,7 @@ pub(crate) mod avx2 {
 /// AVX-VNNI: four values a word, unsigned.
 pub(crate) mod avx_vnni {
     use super::v256::*;
-    use core::arch::x86_64::_mm256_dpbusd_avx_epi32;
+    use core::arch::x86_64::{_mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32};
 
     family!(
         "avx-vnni", "avx2,fma,avxvnni",
@@ -56,6 +57,7 @@ pub(crate) mod avx_vnni {
         tiles: [(1, 8), (2, 6), (4, 1)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm256_dpbusd_avx_epi32(acc, x, w),
+        wide: |acc, x, w| _mm256_dpwssd_avx_epi32(acc, x, w),
         words: |rows| fours(rows),
     );
 }
@@ -64,7 +66,7 @@ pub(crate) mod avx_vnni {
 /// registers.
 pub(crate) mod avx512_vnni_256 {
     use super::v256::*;
-    use core::arch::x86_64::_mm256_dpbusd_epi32;
+    use core::arch::x86_64::{_mm256_dpbusd_epi32, _mm256_dpwssd_epi32};
 
     family!(
         "avx512-vnni-256", "avx2,fma,avx512vl,avx512vnni",
@@ -77,6 +79,7 @@ pub(crate) mod avx512_vnni_256 {
         tiles: [(1, 8), (2, 8), (4, 6)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm256_dpbusd_epi32(acc, x, w),
+        wide: |acc, x, w| _mm256_dpwssd_epi32(acc, x, w),
         words: |rows| fours(rows),
     );
 }
@@ -84,7 +87,7 @@ pub(crate) mod avx512_vnni_256 {
 /// AVX-512 VNNI: four values a word, sixteen channels a vector.
 pub(crate) mod avx512_vnni {
     use super::v512::*;
-    use core::arch::x86_64::_mm512_dpbusd_epi32;
+    use core::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_dpwssd_epi32};
 
     family!(
         "avx512-vnni", "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma",
@@ -97,6 +100,7 @@ pub(crate) mod avx512_vnni {
         tiles: [(1, 8), (2, 8), (4, 6)],
         weights: |at| load(at.cast()),
         dot: |acc, x, w| _mm512_dpbusd_epi32(acc, x, w),
+        wide: |acc, x, w| _mm512_dpwssd_epi32(acc, x, w),
         words: |rows| fours(rows),
     );
 }

@@ -4,6 +4,7 @@
 use std::vec::Vec;
 
 use super::channels::Profile;
+use super::winograd::{OUTPUTS, Sums, Values};
 
 /// A family of instructions that computes tiles. Its existence proves that the machine has them.
 pub(crate) trait Engine: Sync {
@@ -66,11 +67,42 @@ pub(crate) trait Engine: Sync {
         0
     }
 
+    /// Which layers are faster by Winograd's transform, if any are.
+    fn wide(&self) -> Option<Wide> {
+        None
+    }
+
+    /// [`spread`](super::winograd::spread), compiled for the family.
+    fn spread(&self, x: &[i8], steps: [usize; 2], values: &mut [Values]) {
+        let _ = (x, steps, values);
+    }
+
+    /// Patches of 16-bit values, [`Wide::values`] a word, times 16-bit weights of sixteen channels; the sums go
+    /// where their places say.
+    fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
+        let _ = (x, w, sums);
+    }
+
+    /// [`collect`](super::winograd::collect), compiled for the family, requantized.
+    fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
+        let _ = (tile, out, y);
+    }
+
     /// Sums over the taps of one block of 4 · lanes channels, requantized.
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]);
 
     /// Element-wise sums of equally long slices.
     fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]);
+}
+
+/// Which layers Winograd's transform makes faster.
+pub(crate) struct Wide {
+    /// 16-bit values of a word of [`Engine::wide_products`].
+    pub(crate) values: usize,
+    /// The least input channels.
+    pub(crate) channels: usize,
+    /// Tiles from which on weights, which are eight times as long, are worth their way from memory.
+    pub(crate) tiles: usize,
 }
 
 /// The weights of a block of channels.
@@ -117,6 +149,14 @@ impl Patches<'_> {
     pub(crate) fn end(&self, word: usize) -> usize {
         last(self.places, |place| place.from) + self.runs.saturating_sub(1) * self.stride + word * self.len
     }
+}
+
+/// A tile of Winograd's transform: its sums, and where the outputs go that lie in the image, `high` rows of `wide`.
+pub(crate) struct Collected<'a> {
+    pub(crate) sums: &'a Sums,
+    pub(crate) places: [Place; OUTPUTS],
+    pub(crate) high: usize,
+    pub(crate) wide: usize,
 }
 
 /// The windows of some pixels over a block of channels, from words that [`Engine::interleave`] makes, or from the bytes

@@ -10,9 +10,13 @@ macro_rules! family {
         tiles: [$(($n:literal, $m:literal)),*],
         weights: |$at:ident| $weights:expr,
         dot: |$acc:ident, $x:ident, $w:ident| $dot:expr,
+        wide: |$sum:ident, $value:ident, $by:ident| $wide:expr,
         words: |$rows:ident| $words:expr $(,)?
     ) => {
-        use crate::packed::engine::{Depthwise, Engine, ExactSum, Out, Patches, Place, Rescale, Sum, Weights};
+        use crate::packed::engine::{
+            Collected, Depthwise, Engine, ExactSum, Out, Patches, Place, Rescale, Sum, Weights, Wide,
+        };
+        use crate::packed::winograd::{self, CHANNELS, OUTPUTS, Values};
         use crate::packed::Profile;
 
         /// Values in a word of 32 bits.
@@ -21,6 +25,8 @@ macro_rules! family {
         const OFFSET: i32 = if VALUES == 4 { 128 } else { 0 };
         /// Vectors of a depthwise block.
         const BLOCK: usize = 4;
+        /// Vectors of a block of Winograd's transform.
+        const WIDE: usize = CHANNELS / LANES;
         /// Pixels whose sums are held before they become outputs.
         const HELD: usize = 32;
 
@@ -104,6 +110,30 @@ macro_rules! family {
                 unsafe { depthwise(d, out, y) }
             }
 
+            fn wide(&self) -> Option<Wide> {
+                // Four products of bytes at once leave the transform less to save.
+                let (channels, tiles) = if VALUES == 4 { (64, 32) } else { (CHANNELS, 12) };
+                Some(Wide { values: 2, channels, tiles })
+            }
+
+            fn spread(&self, x: &[i8], steps: [usize; 2], values: &mut [Values]) {
+                // SAFETY: `self` proves the instructions.
+                unsafe { spread(x, steps, values) }
+            }
+
+            fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
+                assert!(x.end(4) <= x.bytes.len() && w.len() >= x.length() * CHANNELS * 2);
+                assert!(x.places.iter().all(|place| place.to as usize + CHANNELS <= sums.len()));
+                // SAFETY: `self` proves the instructions; the patches, the weights and the sums lie in their slices.
+                unsafe { wide_products(x, w, sums) }
+            }
+
+            fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
+                assert!(out.fits(CHANNELS) && out.end(&tile.places) <= y.len());
+                // SAFETY: `self` proves the instructions; channels and outputs lie in their slices.
+                unsafe { collect(tile, out, y) }
+            }
+
             fn add(&self, a: &[i8], b: &[i8], sum: &Sum, y: &mut [i8]) {
                 assert!(a.len() == y.len() && b.len() == y.len());
                 // SAFETY: `self` proves the instructions; the slices are equally long.
@@ -137,6 +167,13 @@ macro_rules! family {
             $dot
         }
 
+        /// Sums plus the products of pairs of 16-bit values.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn wide($sum: V, $value: V, $by: V) -> V {
+            $wide
+        }
+
         /// Words of a block of values from each row.
         #[inline]
         #[target_feature(enable = $features)]
@@ -155,12 +192,12 @@ macro_rules! family {
             // SAFETY: the caller's promises, for some of the pixels.
             unsafe {
                 for places in whole.chunks(HELD / M * M) {
-                    held::<M, N>(places, out, y, |places| tile(x, places, w, out));
+                    held::<M, N>(places, out, y, |places| tile::<M, N, false>(x, places, w.as_ptr(), bias(out)));
                 }
                 if let Some(places) = x.places.last_chunk::<M>().filter(|_| !rest.is_empty()) {
-                    held::<M, N>(places, out, y, |places| tile(x, places, w, out));
+                    held::<M, N>(places, out, y, |places| tile::<M, N, false>(x, places, w.as_ptr(), bias(out)));
                 } else {
-                    held::<1, N>(rest, out, y, |places| tile(x, places, w, out));
+                    held::<1, N>(rest, out, y, |places| tile::<1, N, false>(x, places, w.as_ptr(), bias(out)));
                 }
             }
         }
@@ -192,35 +229,48 @@ macro_rules! family {
             }
         }
 
-        /// The sums of `M` pixels.
+        /// What the sums of `N` vectors start with.
         ///
         /// # Safety
-        /// As [`products`].
+        /// The family's instructions; constants for N vectors.
         #[inline]
         #[target_feature(enable = $features)]
-        unsafe fn tile<const M: usize, const N: usize>(
+        unsafe fn bias<const N: usize>(out: &Out<'_>) -> [V; N] {
+            // SAFETY: the caller's promise.
+            core::array::from_fn(|n| unsafe { load(out.bias.as_ptr().add(n * LANES)) })
+        }
+
+        /// The sums of `M` pixels; values and weights of 16 bits where they are `WIDE`.
+        ///
+        /// # Safety
+        /// The family's instructions; the patches are there, and N vectors of weights for each word of them.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn tile<const M: usize, const N: usize, const WIDE: bool>(
             x: &Patches<'_>,
             places: &[Place; M],
-            w: &[i8],
-            out: &Out<'_>,
+            mut w: *const i8,
+            bias: [V; N],
         ) -> [[V; N]; M] {
-            let mut w = w.as_ptr();
+            let vector = if WIDE { 4 * LANES } else { LANES * VALUES };
             // SAFETY: the caller's promises: `w` moves by N vectors of weights for each word of the patches, `at` stays
-            // inside the patches, which are there, as the bias is.
+            // inside the patches.
             unsafe {
                 let patches = places.map(|place| x.bytes.as_ptr().add(place.from as usize));
-                let bias: [V; N] = core::array::from_fn(|n| load(out.bias.as_ptr().add(n * LANES)));
                 let mut sums = [bias; M];
                 let mut run = 0;
                 for _ in 0..x.runs {
                     let mut at = run;
                     for _ in 0..x.len {
-                        let weight: [V; N] = core::array::from_fn(|n| weights(w.add(n * LANES * VALUES)));
-                        w = w.add(N * LANES * VALUES);
+                        let weight: [V; N] = core::array::from_fn(|n| {
+                            let at = w.add(n * vector);
+                            if WIDE { load(at.cast()) } else { weights(at) }
+                        });
+                        w = w.add(N * vector);
                         for (sums, patch) in sums.iter_mut().zip(patches) {
                             let value = splat(patch.add(at).cast::<i32>().read_unaligned());
                             for (sum, weight) in sums.iter_mut().zip(weight) {
-                                *sum = dot(*sum, value, weight);
+                                *sum = if WIDE { wide(*sum, value, weight) } else { dot(*sum, value, weight) };
                             }
                         }
                         at += 4;
@@ -229,6 +279,72 @@ macro_rules! family {
                 }
                 sums
             }
+        }
+
+        /// # Safety
+        /// The family's instructions, and what [`Engine::wide_products`] asserts.
+        #[target_feature(enable = $features)]
+        unsafe fn wide_products(x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
+            let (w, sums) = (w.as_ptr().cast(), sums.as_mut_ptr());
+            let mut places = x.places;
+            while !places.is_empty() {
+                // SAFETY: the caller's promises, for some of the pixels.
+                places = unsafe {
+                    match places {
+                        [_, _, _, _, _, _, ..] => wide_tile::<6>(x, places, w, sums),
+                        [_, _, _, _, ..] => wide_tile::<4>(x, places, w, sums),
+                        _ => wide_tile::<1>(x, places, w, sums),
+                    }
+                };
+            }
+        }
+
+        /// The sums of the first `M` places; the others.
+        ///
+        /// # Safety
+        /// As [`wide_products`]; there are so many.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn wide_tile<'p, const M: usize>(
+            x: &Patches<'_>,
+            places: &'p [Place],
+            w: *const i8,
+            sums: *mut i32,
+        ) -> &'p [Place] {
+            let Some((first, rest)) = places.split_first_chunk::<M>() else { return &[] };
+            // SAFETY: the caller's promises.
+            unsafe {
+                let tile = tile::<M, WIDE, true>(x, first, w, [splat(0); WIDE]);
+                for (vectors, place) in tile.iter().zip(first) {
+                    for (n, &vector) in vectors.iter().enumerate() {
+                        store(sums.add(place.to as usize + n * LANES).cast(), vector);
+                    }
+                }
+            }
+            rest
+        }
+
+        #[target_feature(enable = $features)]
+        fn spread(x: &[i8], steps: [usize; 2], values: &mut [Values]) {
+            winograd::spread(x, steps, values);
+        }
+
+        /// # Safety
+        /// The family's instructions, and what [`Engine::collect`] asserts.
+        #[target_feature(enable = $features)]
+        unsafe fn collect(tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
+            let mut held = [[splat(0); WIDE]; OUTPUTS];
+            let bias = out.bias.first_chunk().expect("constants for whole vectors");
+            // SAFETY: the same integers, for whose vectors the alignment suffices.
+            winograd::collect(tile.sums, bias, unsafe { &mut *held.as_mut_ptr().cast() });
+            if tile.wide < 4 {
+                for i in 1..tile.high {
+                    held.copy_within(4 * i..4 * i + tile.wide, tile.wide * i);
+                }
+            }
+            let count = tile.high * tile.wide;
+            // SAFETY: the caller's promises.
+            unsafe { requantize::<WIDE>(&held[..count], &tile.places[..count], out, y) };
         }
 
         /// # Safety

@@ -38,6 +38,17 @@ impl Window {
         Self { h, w, images: d.pick(&[1, 1, 2]) }
     }
 
+    /// Of three by three at stride 1 over images of some size, as most convolutions have.
+    fn three(d: &mut Draw<'_>) -> Self {
+        let mut axis = || {
+            let (pads, output) = ((d.range(0, 2), d.range(0, 2)), d.range(1, 13));
+            let input = (output + 2).saturating_sub(pads.0 + pads.1).max(1);
+            Axis { input, output: input + pads.0 + pads.1 - 2, kernel: 3, stride: 1, dilation: 1, pads }
+        };
+        let (h, w) = (axis(), axis());
+        Self { h, w, images: d.pick(&[1, 1, 2]) }
+    }
+
     pub(super) fn stride(&self) -> Stride {
         Stride { h: self.h.stride as u8, w: self.w.stride as u8 }
     }
@@ -83,10 +94,15 @@ pub(crate) fn conv2d_asymmetric(d: &mut Draw<'_>) -> Case {
 fn convolution(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, Conv2d) -> Op) -> Case {
     let mut b = Builder::default();
     let kernels = d.pick(&[1, 3, 5]);
-    let window = Window::draw(d, kernels > 1, kernels);
+    let window = if d.once_in(4) { Window::three(d) } else { Window::draw(d, kernels > 1, kernels) };
     let groups = d.pick(&[1, 1, 1, 2, 3]);
-    let (cin, cout) =
-        if groups == 1 { (d.range(1, 40), d.range(1, 40)) } else { (d.range(1, 9), d.range(1, 9)) };
+    let (cin, cout) = if groups == 1 && d.once_in(3) {
+        (16 * d.range(1, 5), d.range(10, 40))
+    } else if groups == 1 {
+        (d.range(1, 40), d.range(1, 40))
+    } else {
+        (d.range(1, 9), d.range(1, 9))
+    };
     let each = window.taps() * cin;
     let (x, y) = (window.x(cin * groups), window.y(cout * groups));
     let (kh, kw) = window.kernel();
