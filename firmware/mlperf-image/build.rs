@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{env, fs};
 
-use mote_format::{AlignedBytes, Model};
+use mote_format::{AlignedBytes, Model, WAYS};
+use mote_kernels::ways;
 
 #[path = "../memory/build.rs"]
 #[allow(dead_code)]
@@ -40,7 +41,10 @@ fn main() {
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let out = Path::new(&out);
     fs::write(out.join("model.mote"), &*bytes).expect("OUT_DIR can be written");
-    let operators = format!("mote_runtime::operators![{}]", names.join(", "));
+    let more = ways::of_model(&model) & !ways::USUAL;
+    let more: Vec<&str> =
+        WAYS.iter().enumerate().filter(|(way, _)| more >> way & 1 == 1).map(|(_, &way)| way).collect();
+    let operators = format!("mote_runtime::operators![{}; {}]", names.join(", "), more.join(", "));
     fs::write(out.join("operators.rs"), operators).expect("OUT_DIR can be written");
 }
 

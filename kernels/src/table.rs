@@ -21,19 +21,20 @@ pub struct Row {
     entries: [Entry; SETS],
 }
 
-/// How much scratch one operator needs.
+/// What one operator needs: bytes of scratch, and ways of computing.
 #[derive(Clone, Copy)]
-pub struct Scratch {
+pub struct Needs {
     code: u8,
-    bytes: fn(&Op, &Shape, &Shape) -> usize,
+    scratch: fn(&Op, &Shape, &Shape) -> usize,
+    ways: fn(&Op, &[Shape], &Shape, usize, &[u8]) -> u32,
 }
 
 /// The parameters of an operator that can be computed, in some of its ways; see [`ways`].
 pub trait Computed<const WAYS: u32 = { ways::ALL }> {
     /// Its entry points.
     const ROW: Row;
-    /// Its scratch.
-    const SCRATCH: Scratch;
+    /// What it needs.
+    const NEEDS: Needs;
 }
 
 /// One instruction set: its name, and whether this machine has it.
@@ -160,18 +161,22 @@ macro_rules! rows {
         $(
             impl<const WAYS: u32> Computed<WAYS> for $op {
                 const ROW: Row = Row { code: $op::CODE, entries: columns!($op_module::<WAYS>) };
-                const SCRATCH: Scratch = Scratch {
+                const NEEDS: Needs = Needs {
                     code: $op::CODE,
-                    bytes: |op, x, y| match op {
+                    scratch: |op, x, y| match op {
                         Op::$op(p) => ops::$op_module::scratch(p, x, y),
+                        _ => 0,
+                    },
+                    ways: |op, x, y, scratch, constants| match op {
+                        Op::$op(_) => ways::of(op, x, y, scratch, constants),
                         _ => 0,
                     },
                 };
             }
         )*
 
-        /// The scratch of all operators.
-        pub static SCRATCHES: &[Scratch] = &[ $( <$op as Computed>::SCRATCH ),* ];
+        /// What all operators need.
+        pub static NEEDS: &[Needs] = &[ $( <$op as Computed>::NEEDS ),* ];
 
         static ALL: Columns = Columns::new(&[ $( <$op as Computed>::ROW ),* ]);
     };
@@ -180,12 +185,24 @@ for_each_op!(rows);
 
 /// Bytes of scratch that an operator needs, on any instruction set.
 pub fn scratch(op: &Op, x: &Shape, y: &Shape) -> usize {
-    scratch_among(SCRATCHES, op, x, y)
+    Needs::among(NEEDS, op).map_or(0, |needs| needs.scratch(op, x, y))
 }
 
-/// As [`scratch`], for a program that has these operators only.
-pub fn scratch_among(among: &[Scratch], op: &Op, x: &Shape, y: &Shape) -> usize {
-    among.iter().find(|s| s.code == op.code()).map_or(0, |s| (s.bytes)(op, x, y))
+impl Needs {
+    /// Those of an operator.
+    pub fn among<'a>(all: &'a [Self], op: &Op) -> Option<&'a Self> {
+        all.iter().find(|needs| needs.code == op.code())
+    }
+
+    /// Bytes of scratch for the shapes of the first input and the output, on any instruction set.
+    pub fn scratch(&self, op: &Op, x: &Shape, y: &Shape) -> usize {
+        (self.scratch)(op, x, y)
+    }
+
+    /// Ways of computing; see [`ways::of`].
+    pub fn ways(&self, op: &Op, x: &[Shape], y: &Shape, scratch: usize, constants: &[u8]) -> u32 {
+        (self.ways)(op, x, y, scratch, constants)
+    }
 }
 
 /// Some operators on one instruction set.

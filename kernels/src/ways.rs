@@ -1,7 +1,10 @@
 //! Which of its ways an operator takes for a step. A program that knows its steps beforehand names the ways that they
 //! take: the entry points in its rows have code for no others. Each way is one bit, asked for where the choice is made.
 
-use mote_format::{Const, Conv2d, DepthwiseConv2d, Op, Requant, Rounding, Scale, Shape};
+use mote_format::{
+    Add, Const, Conv2d, DepthwiseConv2d, FullyConnected, Model, Op, Requant, Rounding, Scale, Shape,
+    StepInfo, SumPool2d, WAYS,
+};
 
 use crate::isa::block_bytes;
 use crate::ops::{self, products};
@@ -28,40 +31,70 @@ pub trait Ways: Copy {
 /// Every way there is.
 pub const ALL: u32 = u32::MAX;
 /// Sums that must be rounded the long way; see [`Channels::is_plain`].
-pub const LONG: u32 = 1 << 0;
+pub const LONG: u32 = named("LONG");
 /// Convolutions that are a product with the image as it lies.
-pub const POINTWISE: u32 = 1 << 1;
+pub const POINTWISE: u32 = named("POINTWISE");
 /// Convolutions that collect patches.
-pub const PATCHES: u32 = 1 << 2;
+pub const PATCHES: u32 = named("PATCHES");
 /// Channels in several groups, or several images.
-pub const GROUPS: u32 = 1 << 3;
+pub const GROUPS: u32 = named("GROUPS");
 /// Outputs with narrower bounds than those of int8.
-pub const NARROW: u32 = 1 << 4;
+pub const NARROW: u32 = named("NARROW");
 /// Blocks of several patches.
-pub const BLOCKS: u32 = 1 << 5;
+pub const BLOCKS: u32 = named("BLOCKS");
 /// Rows of a matrix that fit the scratch.
-pub const WHOLE: u32 = 1 << 6;
+pub const WHOLE: u32 = named("WHOLE");
 /// Rows of a matrix that are longer than the scratch.
-pub const PARTS: u32 = 1 << 7;
+pub const PARTS: u32 = named("PARTS");
 /// Depthwise windows that slide.
-pub const SLIDE: u32 = 1 << 8;
+pub const SLIDE: u32 = named("SLIDE");
 /// Depthwise windows pixel by pixel.
-pub const PIXELS: u32 = 1 << 9;
+pub const PIXELS: u32 = named("PIXELS");
 /// Sums of elements by way of tables.
-pub const TABLES: u32 = 1 << 10;
+pub const TABLES: u32 = named("TABLES");
 /// Sums of elements one by one.
-pub const ELEMENTS: u32 = 1 << 11;
+pub const ELEMENTS: u32 = named("ELEMENTS");
 /// Rows of fewer than four weights.
-pub const SHORT: u32 = 1 << 12;
+pub const SHORT: u32 = named("SHORT");
 /// Rows of a matrix whose length is no multiple of four.
-pub const UNEVEN: u32 = 1 << 13;
+pub const UNEVEN: u32 = named("UNEVEN");
 /// Patches short enough to be collected before they are packed.
-pub const SMALL: u32 = 1 << 14;
+pub const SMALL: u32 = named("SMALL");
 
-/// The ways that one step takes, on any instruction set, whole or some rows at a time. `x` are the shapes of its inputs.
-/// An operator that is not known here takes all.
+/// What most networks take: an interpreter has code for these, and for others that it names.
+pub const USUAL: u32 =
+    POINTWISE | PATCHES | NARROW | BLOCKS | WHOLE | PARTS | SLIDE | TABLES | UNEVEN | SMALL;
+
+/// The bit of a way.
+const fn named(name: &str) -> u32 {
+    let mut way = 0;
+    while !same(WAYS[way].as_bytes(), name.as_bytes()) {
+        way += 1;
+    }
+    1 << way
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
+/// The ways among these that the operator of this code is linked with: all, unless it has a choice.
+pub const fn linked(code: u8, ways: u32) -> u32 {
+    match code {
+        Conv2d::CODE | DepthwiseConv2d::CODE | FullyConnected::CODE | Add::CODE | SumPool2d::CODE => ways,
+        _ => ALL,
+    }
+}
+
+/// The ways that one step takes, on any instruction set, whole or some rows at a time. `x` are the shapes of its inputs,
+/// of the first two at least. An operator that has no choice takes none.
+#[inline(always)]
 pub fn of(op: &Op, x: &[Shape], y: &Shape, scratch: usize, constants: &[u8]) -> u32 {
-    let Some(first) = x.first() else { return ALL };
+    let Some(first) = x.first() else { return 0 };
     match op {
         Op::Conv2d(p) => rounding(p.bias, &p.requant, constants) | conv2d(p, first, scratch),
         Op::DepthwiseConv2d(p) => rounding(p.bias, &p.requant, constants) | depthwise(p, first, y),
@@ -71,33 +104,21 @@ pub fn of(op: &Op, x: &[Shape], y: &Shape, scratch: usize, constants: &[u8]) -> 
             either(tables, TABLES, ELEMENTS) | scale(p.y, p.round)
         }
         Op::SumPool2d(p) => scale(p.scale, p.round),
-        Op::MaxPool2d(_)
-        | Op::AvgPool2d(_)
-        | Op::Concat(_)
-        | Op::Pad(_)
-        | Op::Reshape(_)
-        | Op::Transpose(_)
-        | Op::Lut(_)
-        | Op::Clamp(_)
-        | Op::Softmax(_)
-        | Op::ArgMax(_)
-        | Op::Quantize(_)
-        | Op::Dequantize(_)
-        | Op::Conv2d16(_)
-        | Op::DepthwiseConv2d16(_)
-        | Op::FullyConnected16(_)
-        | Op::MaxPool2d16(_)
-        | Op::AvgPool2d16(_)
-        | Op::SumPool2d16(_)
-        | Op::Add16(_)
-        | Op::Mul16(_)
-        | Op::Rescale16(_)
-        | Op::Sigmoid16(_)
-        | Op::Softmax16(_)
-        | Op::Quantize16(_)
-        | Op::Dequantize16(_) => 0,
-        _ => ALL,
+        _ => 0,
     }
+}
+
+/// The ways that the steps of a model take.
+pub fn of_model(model: &Model<'_>) -> u32 {
+    model.steps().fold(0, |ways, step| ways | of_step(model, &step))
+}
+
+fn of_step(model: &Model<'_>, step: &StepInfo<'_>) -> u32 {
+    let shape = |id| model.tensor(id).map(|tensor| tensor.shape);
+    let mut x = [Shape::SCALAR; 2];
+    let inputs = step.inputs.iter().filter_map(shape).zip(&mut x).map(|(shape, x)| *x = shape).count();
+    let y = shape(step.output).unwrap_or(Shape::SCALAR);
+    of(&step.op, &x[..inputs], &y, step.scratch_len as usize, model.constants())
 }
 
 fn either(first: bool, one: u32, other: u32) -> u32 {
@@ -141,15 +162,12 @@ fn short(len: usize) -> u32 {
 
 /// Whether some channel needs the long way of rounding.
 fn rounding(bias: Const, requant: &Requant, constants: &[u8]) -> u32 {
-    let bytes = |c: Const| constants.get(c.at as usize..).and_then(|all| all.get(..c.len as usize));
-    let (mults, shifts) = (bytes(requant.mult).unwrap_or(&[]), bytes(requant.shift).unwrap_or(&[]));
-    let channels = bias.len as usize / 4;
+    let bytes =
+        |c: Const| constants.get(c.at as usize..).and_then(|all| all.get(..c.len as usize)).unwrap_or(&[]);
+    let mult = bytemuck::try_cast_slice(bytes(requant.mult)).unwrap_or(&[]);
     let output = Output { round: requant.round, zero: 0, min: requant.min, max: requant.max };
-    let plain = mults.chunks_exact(4).zip(shifts).filter(|(mult, shift)| {
-        let mult = mult.iter().rev().fold(0, |word, &byte| word << 8 | i32::from(byte));
-        Channels { bias: &[0], mult: &[mult], shift: &[**shift as i8], output }.is_plain()
-    });
-    either(plain.count() == channels, 0, LONG)
+    let channels = Channels { bias: &[], mult, shift: bytemuck::cast_slice(bytes(requant.shift)), output };
+    either(mult.len() == bias.len as usize / 4 && channels.is_plain(), 0, LONG)
         | either((requant.min, requant.max) == (i8::MIN, i8::MAX), 0, NARROW)
 }
 

@@ -58,6 +58,7 @@ pub use tensor::{Class, Tensor, TensorMut};
 pub mod linked {
     pub use mote_format::{self as format, Operator};
     pub use mote_kernels::table::{Columns, Computed};
+    pub use mote_kernels::ways;
 
     pub use crate::included::{place, place_mut};
     pub use core::marker::PhantomData;

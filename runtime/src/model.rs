@@ -1,7 +1,7 @@
 //! A model that is ready to run: checked by the format, and with enough scratch for the kernels.
 
-use mote_format::{Error, Ids, Labels, Preparation, Reason, StepInfo, TensorInfo};
-use mote_kernels::table::{self, Columns};
+use mote_format::{Error, Ids, Labels, Preparation, Reason, Shape, StepInfo, TensorInfo};
+use mote_kernels::table::{Columns, Needs};
 
 use crate::operators::Operators;
 
@@ -20,13 +20,13 @@ impl<'a> Model<'a> {
     }
 
     /// As [`Self::new_checked`], for a program that links some operators only: a model that needs another one is
-    /// refused with [`Reason::MissingOperator`]. See [`operators!`](crate::operators).
+    /// refused with [`Reason::MissingOperator`], one that needs another way of computing with [`Reason::MissingWay`]. See
+    /// [`operators!`](crate::operators).
     pub fn with_operators(bytes: &'a [u8], operators: &Operators) -> Result<Self, Error> {
         let format = mote_format::Model::with_readers(bytes, operators.readers)?;
         for step in format.steps() {
-            let needed = scratch(&format, &step, operators);
-            if (step.scratch_len as usize) < needed {
-                return Err(Error { at: step.at, reason: Reason::Scratch(needed as u32) });
+            if let Some(reason) = missing(&format, &step, operators) {
+                return Err(Error { at: step.at, reason });
             }
         }
         Ok(Self { format, columns: operators.columns })
@@ -88,12 +88,17 @@ impl defmt::Format for Model<'_> {
     }
 }
 
-/// Bytes of scratch that a step's kernel needs.
-fn scratch(model: &mote_format::Model<'_>, step: &StepInfo<'_>, operators: &Operators) -> usize {
-    let x = step.inputs.get(0).and_then(|id| model.tensor(id));
-    let y = model.tensor(step.output);
-    let bytes = |x: TensorInfo, y: TensorInfo| {
-        table::scratch_among(operators.scratches, &step.op, &x.shape, &y.shape)
-    };
-    x.zip(y).map_or(0, |(x, y)| bytes(x, y))
+/// What a step's kernel needs and does not have: scratch, or code for the way that it takes.
+fn missing(model: &mote_format::Model<'_>, step: &StepInfo<'_>, operators: &Operators) -> Option<Reason> {
+    let needs = Needs::among(operators.needs, &step.op)?;
+    let shape = |i: usize| Some(model.tensor(step.inputs.get(i)?)?.shape);
+    let y = model.tensor(step.output)?.shape;
+    let x = [shape(0)?, shape(1).unwrap_or(Shape::SCALAR)];
+    let (scratch, given) = (needs.scratch(&step.op, &x[0], &y), step.scratch_len as usize);
+    if given < scratch {
+        return Some(Reason::Scratch(scratch as u32));
+    }
+    let inputs = x.get(..step.inputs.len()).unwrap_or(&x);
+    let ways = needs.ways(&step.op, inputs, &y, given, model.constants()) & !operators.ways;
+    (ways != 0).then(|| Reason::MissingWay(ways.trailing_zeros() as u8))
 }

@@ -4,7 +4,8 @@
 mod common;
 
 use common::{noise, zoo::zoo};
-use mote_format::AlignedBytes;
+use mote_format::{AlignedBytes, WAYS, for_each_op};
+use mote_kernels::ways;
 use mote_runtime::{
     ArenaTooSmall, DType, Error, Hook, Kernels, Model, Operators, Reason, Session, Step, macs, operators,
 };
@@ -216,6 +217,28 @@ fn scratch_too_small() {
     let error = Model::new_checked(&bytes).err().expect("refused");
     assert_eq!((error.at, error.reason), (at, Reason::Scratch(163)));
     assert!(error.to_string().ends_with("a scratch buffer is too small, 163 bytes are needed"));
+}
+
+/// A program without a way of computing that a step takes names it; with the way named in turn, it runs the model.
+#[test]
+fn a_program_of_few_ways_refuses_the_others_by_name() -> Result<(), Error> {
+    macro_rules! every {
+        ($($op:ident $module:ident;)*) => {
+            static USUAL: Operators = operators![$($op),*];
+            static NAMED: Operators = operators![$($op),*; LONG, GROUPS, PIXELS, ELEMENTS, SHORT];
+        };
+    }
+    for_each_op!(every);
+    let bytes = zoo().finish();
+    let model = Model::with_operators(&bytes, &NAMED)?;
+    let more = ways::of_model(model.format()) & !ways::USUAL;
+    let error = Model::with_operators(&bytes, &USUAL).err().expect("refused");
+    assert!(model.format().steps().any(|step| step.at == error.at), "{error}");
+    let Reason::MissingWay(way) = error.reason else { panic!("{error}") };
+    assert!(more >> way & 1 == 1, "{error}");
+    let name = WAYS[usize::from(way)];
+    assert!(error.to_string().ends_with(&format!("operators![…; {name}]")), "{error}");
+    Ok(())
 }
 
 #[test]

@@ -8,7 +8,10 @@ use crate::model_file;
 use crate::report::ModelReport;
 use crate::timeline::{Timeline, Use};
 use clap::Args;
+use mote_format::WAYS;
+use mote_kernels::ways;
 use mote_runtime::Model;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Columns of the memory chart.
@@ -63,6 +66,7 @@ pub(super) fn main(args: &Inspect) -> Result<()> {
     }
     line(&ends(&model))?;
     line(&operators(&report))?;
+    line(&linked(&model))?;
     line(&memory(&timeline))?;
     removed(&report)
 }
@@ -100,6 +104,18 @@ fn operators(report: &ModelReport) -> String {
         })
         .collect();
     table(&["step", "<operator", "<output", "<shape", "scale", "zero", "MACs"], &rows) + "\n"
+}
+
+/// What an interpreter for this model links.
+fn linked(model: &Model<'_>) -> String {
+    let model = model.format();
+    let names: BTreeSet<&str> = model.steps().map(|step| step.op.name()).collect();
+    let more = ways::of_model(model) & !ways::USUAL;
+    let more: Vec<&str> =
+        (0..).zip(WAYS).filter(|(way, _)| more >> way & 1 == 1).map(|(_, name)| name).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    let more = if more.is_empty() { String::new() } else { format!("; {}", more.join(", ")) };
+    format!("interpreted by operators![{names}{more}]\n")
 }
 
 /// A row per step: the arena from its first to its last byte, each live tensor as the letter of the step that wrote it,

@@ -129,7 +129,8 @@ impl Case {
         let shapes: Vec<Shape> = step.x.iter().map(|x| x.shape).collect();
         let taken = ways::of(&step.op, &shapes, &step.y.shape, step.scratch, step.model.constants());
         let choosy = WITHOUT[0].1.available().next().is_some_and(|kernels| kernels.has(&step.op));
-        assert!(choosy || taken == 0 || taken == ways::ALL, "`WITHOUT` lacks {}", step.op.name());
+        assert!(choosy || taken == 0, "`WITHOUT` lacks {}", step.op.name());
+        assert_eq!(choosy, ways::linked(step.op.code(), 0) == 0, "`ways::linked` and {}", step.op.name());
         for (way, columns) in WITHOUT.iter().filter(|(way, _)| choosy && taken & way == 0) {
             for kernels in columns.available().take(1) {
                 let got = self.run(step, kernels, &vec![false; step.x.len()], 2);

@@ -64,7 +64,28 @@ pub enum Reason {
     State,
     /// The scratch buffer is smaller than the kernel needs: this many bytes.
     Scratch(u32),
+    /// A step is computed in a way that this program was built without; its number in [`WAYS`].
+    MissingWay(u8),
 }
+
+/// The ways of computing that a program may be built without; `mote-kernels` says what each is. A way's number is its place.
+pub const WAYS: [&str; 15] = [
+    "LONG",
+    "POINTWISE",
+    "PATCHES",
+    "GROUPS",
+    "NARROW",
+    "BLOCKS",
+    "WHOLE",
+    "PARTS",
+    "SLIDE",
+    "PIXELS",
+    "TABLES",
+    "ELEMENTS",
+    "SHORT",
+    "UNEVEN",
+    "SMALL",
+];
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +123,13 @@ impl fmt::Display for Reason {
             Self::Metadata => f.write_str("a metadata record is malformed"),
             Self::State => f.write_str("a state does not keep its value on its bytes"),
             Self::Scratch(needed) => write!(f, "a scratch buffer is too small, {needed} bytes are needed"),
+            Self::MissingWay(way) => {
+                let name = WAYS.get(usize::from(*way)).unwrap_or(&"?");
+                write!(
+                    f,
+                    "the way {name} is needed, and this program was built without it: operators![…; {name}]"
+                )
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ mod tensor;
 #[cfg(feature = "alloc")]
 mod write;
 
-pub use error::{Error, Reason};
+pub use error::{Error, Reason, WAYS};
 pub use field::{Const, Pads, Requant, Requant16, Rounding, Scale, Stride};
 pub use header::{ALIGN, MAGIC, MAX_REGIONS, MAX_STEPS, MAX_TENSORS, Regions, VERSION, VERSIONS};
 pub use lockstep::{Call, Calls, Group, Groups, Growth, MAX_CALL_ROWS, MAX_GROUP, Progress};

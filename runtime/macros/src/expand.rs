@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mote_format::{Bands, DType, Ids, Model, Op, Shape, State, StepInfo, TensorInfo};
+use mote_format::{Bands, DType, Ids, Model, Op, State, StepInfo, TensorInfo};
 use mote_kernels::ways;
 use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
@@ -67,8 +67,8 @@ fn program(model: &Model<'_>) -> TokenStream {
     let mut operators: Vec<&str> = model.steps().map(|s| s.op.name()).collect();
     operators.sort_unstable();
     operators.dedup();
-    let operators = operators.iter().map(|name| format_ident!("{name}"));
-    let ways = model.steps().fold(0, |ways, step| ways | ways_of(model, &step));
+    let operators: Vec<_> = operators.iter().map(|name| format_ident!("{name}")).collect();
+    let ways = ways::of_model(model);
     let most = model.steps().map(|step| step.inputs.len()).max().unwrap_or(0);
     let lockstep = model.groups().next().is_some();
     let updates = model.steps().any(|step| step.op.updates() > 0);
@@ -84,7 +84,7 @@ fn program(model: &Model<'_>) -> TokenStream {
     let schedule = Literal::byte_string(model.groups().bytes());
     quote! {
         static CONSTANTS: &Aligned<[u8]> = &Aligned(*#constants);
-        static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed<#ways>>::ROW ),* ]);
+        static COLUMNS: Columns = Columns::new(&[ #( <#operators as Computed<{ ways::linked(#operators::CODE, #ways) }>>::ROW ),* ]);
         /// What its steps need of the executor.
         #[derive(Debug)]
         pub struct Needed;
@@ -108,15 +108,6 @@ fn program(model: &Model<'_>) -> TokenStream {
             columns: &COLUMNS,
         };
     }
-}
-
-/// The ways that the kernel of a step takes.
-fn ways_of(model: &Model<'_>, step: &StepInfo<'_>) -> u32 {
-    let shapes: Vec<Shape> = step.inputs.iter().filter_map(|id| Some(model.tensor(id)?.shape)).collect();
-    let y = model.tensor(step.output);
-    y.map_or(ways::ALL, |y| {
-        ways::of(&step.op, &shapes, &y.shape, step.scratch_len as usize, model.constants())
-    })
 }
 
 /// Whether the runtime would call the step's kernel for some rows at a time.
