@@ -162,6 +162,19 @@ impl Scene {
         serde_json::from_slice(&done.stdout).expect("one JSON object")
     }
 
+    /// Begins a training and kills it as soon as there is a state.npz.
+    fn killed_after_a_checkpoint(&self, options: &[&str]) {
+        let mut running =
+            self.command("train", "out.onnx", options).stdout(Stdio::null()).spawn().expect("mote starts");
+        let (state, begun) = (self.path("state.npz"), Instant::now());
+        while !Path::new(&state).exists() && begun.elapsed() < Duration::from_secs(120) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        running.kill().expect("it can be killed");
+        running.wait().expect("it ends");
+        assert!(Path::new(&state).exists(), "no checkpoint was written");
+    }
+
     fn bytes(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).expect("a file")
     }
@@ -211,15 +224,7 @@ fn killed_and_resumed_ends_with_the_weights_of_a_run_that_was_not() {
 
     let (net, state) = (scene.path("net.onnx"), scene.path("state.npz"));
     let resumed = [&[net.as_str(), "--rate", "0.01", "--checkpoint", &state], &options[..]].concat();
-    let mut running =
-        scene.command("train", "out.onnx", &resumed).stdout(Stdio::null()).spawn().expect("mote starts");
-    let begun = Instant::now();
-    while !Path::new(&state).exists() && begun.elapsed() < Duration::from_secs(120) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    running.kill().expect("it can be killed");
-    running.wait().expect("it ends");
-    assert!(Path::new(&state).exists(), "no checkpoint was written");
+    scene.killed_after_a_checkpoint(&resumed);
 
     let done = scene.run("train", "out.onnx", &resumed);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -363,6 +368,72 @@ fn an_image_that_cannot_be_read_is_left_out_or_refused() {
 }
 
 #[test]
+fn what_a_teacher_says_of_samples_without_labels_is_learnt() {
+    let scene = Scene::new();
+    std::fs::write(scene.path("net.onnx"), network(8)).expect("a network");
+    let (teacher, others) = (scene.path("teacher.onnx"), scene.path("others.npz"));
+    scene.train("teacher.onnx", &["--epochs", "8"]);
+    std::fs::rename(scene.path("data.npz"), &others).expect("samples");
+    write_samples(Path::new(&scene.path("data.npz")), 12, 3);
+    let judged = |more: &[&str]| {
+        let options =
+            ["--teacher", &teacher, "--width", "0.5", "--epochs", "12", "--rate", "0.01", "--share", "0.9"];
+        let done = scene.run("distill", "small.onnx", &[&options, more].concat());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let args = ["eval", &scene.path("small.onnx"), "--data", &others, "--json"];
+        let done = Command::new(env!("CARGO_BIN_EXE_mote")).args(args).output().expect("mote starts");
+        let judged: Value = serde_json::from_slice(&done.stdout).expect("one JSON object");
+        judged["top1"].as_f64().expect("a number")
+    };
+    let (few, all) = (judged(&[]), judged(&["--unlabelled", &others]));
+    assert!(all > few + 0.1 && all > 0.85, "{few} {all}");
+}
+
+#[test]
+fn a_network_that_learnt_how_images_are_turned_gets_a_head_for_their_classes() {
+    let scene = Scene::new();
+    let turned = scene.train("turned.onnx", &["--head", "4", "--pretext", "rotation", "--epochs", "8"]);
+    // Bars that are turned by a half are bars again.
+    assert!(last_accuracy(&turned) > 0.3, "{turned}");
+    let options = ["--head", "3", "--freeze", "a", "--epochs", "8", "--rate", "0.01"];
+    let done =
+        scene.run("train", "out.onnx", &[&[scene.path("turned.onnx").as_str()], &options[..]].concat());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let report: Value = serde_json::from_slice(&done.stdout).expect("one JSON object");
+    assert!(last_accuracy(&report) > 0.8, "{report}");
+    let weights = |name: &str| {
+        let graph = import::onnx(&scene.bytes(name), &InputShapes::default()).expect("it is imported");
+        let node = graph.nodes.iter().find(|n| n.name == "a/conv").expect("the first layer");
+        graph.konst(node.inputs[1]).expect("weights").clone()
+    };
+    assert_eq!(weights("turned.onnx"), weights("out.onnx"));
+}
+
+#[test]
+fn a_checkpoint_outlives_a_full_disk() {
+    let scene = Scene::new();
+    let (net, state) = (scene.path("net.onnx"), scene.path("state.npz"));
+    let options = [net.as_str(), "--epochs", "500", "--checkpoint", &state];
+    scene.killed_after_a_checkpoint(&options);
+    let before = scene.bytes("state.npz");
+
+    // No file may be longer than a block of 512 bytes: like on a full disk, a write fails.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]);
+    let command = scene.command("train", "out.onnx", &options);
+    let done = limited.arg(command.get_program()).args(command.get_args()).output().expect("sh starts");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(1), "{said}");
+    assert!(said.contains("state.npz") && said.contains("has room"), "{said}");
+    assert_eq!(scene.bytes("state.npz"), before);
+    assert_eq!(
+        std::fs::read_dir(scene.folder.path()).expect("a folder").count(),
+        3,
+        "something is left over"
+    );
+}
+
+#[test]
 fn what_cannot_be_learnt_from_is_refused() {
     let scene = Scene::new();
     let net = scene.path("net.onnx");
@@ -381,6 +452,9 @@ fn what_cannot_be_learnt_from_is_refused() {
     refused(&["train", &net, "--checkpoint", "/no/such/folder/state.npz"], &["there is no folder"]);
     refused(&["train", &net, "--rate", "1e20", "--epochs", "3"], &["diverged", "epoch"]);
     refused(&["distill", "--student", &net], &["no teacher"]);
+    refused(&["distill", "--teacher", &net, "--depth", "0"], &["no block"]);
+    refused(&["train", &net, "--head", "1"], &["--head 1"]);
+    refused(&["train", &net, "--pretext", "rotation"], &["--head 4"]);
     refused(&["distill", "--teacher", &net, "--width", "2"], &["--width"]);
     refused(&["distill", "--teacher", &net, "--width", "0.5", "--hint", "x=y"], &["x"]);
 

@@ -1,4 +1,7 @@
-//! `mote demo`: the whole line on the example network, from float ONNX to an emulated Cortex-M4.
+//! `mote demo`: the whole line on the example network, from float ONNX to an emulated Cortex-M4; `--train` is beside it.
+
+#[cfg(feature = "train")]
+mod train;
 
 use super::convert::layers;
 use super::text::{line, percent, picture, table, thousands};
@@ -32,6 +35,18 @@ pub(super) struct Demo {
     /// Where the converted model goes
     #[arg(short, long, value_name = "OUT.mote", default_value = "target/demo/fashion.mote")]
     output: PathBuf,
+    /// Train a teacher and a student first, beside the output, and stop there
+    #[cfg(feature = "train")]
+    #[arg(long)]
+    train: bool,
+    /// What they learn from: images of 28 by 28 with labels, such as all of Fashion-MNIST; a thousand images when not given
+    #[cfg(feature = "train")]
+    #[arg(long, value_name = "PATH", requires = "train")]
+    data: Option<PathBuf>,
+    /// Times that both see all samples
+    #[cfg(feature = "train")]
+    #[arg(long, default_value_t = 30, requires = "train")]
+    epochs: usize,
 }
 
 /// The files of the example network.
@@ -44,6 +59,10 @@ struct Files {
 
 pub(super) fn main(args: &Demo) -> Result<()> {
     let files = files()?;
+    #[cfg(feature = "train")]
+    if args.train {
+        return train::main(args, &files);
+    }
     let prepare = Prepare::parse(None, Some("1/255"))?;
     let labels = super::read_labels(Some(&files.labels))?;
     line("1. A CNN trained on Fashion-MNIST, as ONNX in float, becomes an int8 model.\n")?;
@@ -109,15 +128,19 @@ fn files() -> Result<Files> {
 }
 
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| {
-            Error::new("cannot make the folder")
-                .at(folder.display().to_string())
-                .cause(e.to_string())
-                .remedy("use --output")
-        })?;
-    }
+    folder_for(path)?;
     model_file::write(path, bytes)
+}
+
+/// Makes the folder that a file goes into.
+fn folder_for(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder).map_err(|e| {
+        Error::new("cannot make the folder")
+            .at(folder.display().to_string())
+            .cause(e.to_string())
+            .remedy("use --output")
+    })
 }
 
 fn costs(

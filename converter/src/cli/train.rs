@@ -9,8 +9,8 @@ use crate::ir::Graph;
 use crate::model_file;
 use crate::quantize::Calibration;
 use crate::train::{
-    Attack, Augment, Budget, Epoch, Loss, Method, Objective, Recipe, Scales, Schedule, Subject, Task,
-    Teaching, Trained, fit, narrowed, split, train,
+    Attack, Augment, Budget, Epoch, Loss, Method, Objective, Pool, Pretext, Recipe, Scales, Schedule,
+    Subject, Task, Teaching, Trained, fit, narrowed, shallower, split, train, with_head,
 };
 use crate::{export, passes};
 use burn::tensor::Device;
@@ -30,6 +30,12 @@ pub(super) struct Train {
     /// Draw all weights anew before training
     #[arg(long)]
     fresh: bool,
+    /// Put a last layer for so many classes in the place of the network's own
+    #[arg(long, value_name = "CLASSES")]
+    head: Option<usize>,
+    /// Learn from samples without labels by a question whose answer is known
+    #[arg(long, value_enum, value_name = "QUESTION")]
+    pretext: Option<Question>,
     #[command(flatten)]
     common: Common,
 }
@@ -48,12 +54,18 @@ pub(super) struct Distill {
     /// What a teacher that ran elsewhere said: scores or probabilities, a row for each sample
     #[arg(long, value_name = "FILE.npy")]
     said: Option<PathBuf>,
+    /// More samples, of which only the teachers say what they are; their labels are not looked at
+    #[arg(long, value_name = "PATH")]
+    unlabelled: Option<PathBuf>,
     /// The network that learns
     #[arg(long, value_name = "FILE.onnx", conflicts_with = "width")]
     student: Option<PathBuf>,
     /// Make the student of the first teacher, with this share of its channels
     #[arg(long, value_name = "SHARE")]
     width: Option<f64>,
+    /// Make the student of the first teacher, with this share of the blocks that keep their input's shape
+    #[arg(long, value_name = "SHARE", conflicts_with = "student")]
+    depth: Option<f64>,
     /// Make the student of the first teacher, as wide as fits: flash=128k,ram=32k,mmac=8
     #[arg(long, value_name = "BUDGET", conflicts_with_all = ["width", "student"])]
     fit: Option<String>,
@@ -86,7 +98,7 @@ struct Common {
     output: PathBuf,
     #[command(flatten)]
     preparation: Preparation,
-    /// Times that all samples are seen
+    /// Times that all samples are seen; 0 for --qat alone
     #[arg(long, default_value_t = 10)]
     epochs: usize,
     /// Then so many epochs with the roundings of int8, at a tenth of the rate; what is written brings its scales
@@ -146,6 +158,13 @@ enum Falls {
     Step,
 }
 
+/// What is asked of samples without labels.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Question {
+    /// By how many quarters a square image is turned; the network tells four classes (--head 4).
+    Rotation,
+}
+
 /// What is done about rare classes.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 enum Balance {
@@ -175,20 +194,29 @@ pub(super) fn main_train(args: &Train) -> Result<()> {
     if args.fresh {
         student.graph = narrowed(&student.graph, 1.0, 1, args.common.seed)?;
     }
-    args.common.run(student, Teachers::default())
+    if let Some(classes) = args.head {
+        student.graph = with_head(&student.graph, classes, args.common.seed)?;
+    }
+    let pretext = args.pretext.map(|Question::Rotation| Pretext::Rotation);
+    args.common.run(student, Teachers { pretext, ..Teachers::default() })
 }
 
 pub(super) fn main_distill(args: &Distill) -> Result<()> {
     let shapes = args.common.preparation.shapes()?;
     let teachers = args.teacher.iter().map(|path| Subject::of(path, &shapes)).collect::<Result<Vec<_>>>()?;
     let seed = args.common.seed;
-    let student = match (&args.student, args.width, &args.fit, teachers.first()) {
+    let model = teachers.first().map(|teacher| match args.depth {
+        Some(depth) => Ok(Subject { graph: shallower(&teacher.graph, depth)?, input: teacher.input.clone() }),
+        None => Ok(teacher.clone()),
+    });
+    let width = args.width.or(args.depth.filter(|_| args.fit.is_none()).map(|_| 1.0));
+    let student = match (&args.student, width, &args.fit, model.transpose()?) {
         (Some(path), ..) => Subject::of(path, &shapes)?,
         (_, Some(width), _, Some(teacher)) => {
-            Subject { graph: narrowed(&teacher.graph, width, 4, seed)?, input: teacher.input.clone() }
+            Subject { graph: narrowed(&teacher.graph, width, 4, seed)?, input: teacher.input }
         }
         (_, _, Some(budget), Some(teacher)) => {
-            let samples = data::open(&args.common.data, &spec_of(teacher, &args.common)?)?;
+            let samples = data::open(&args.common.data, &spec_of(&teacher, &args.common)?)?;
             let few = samples.take(SIZED_BY).collect::<Result<Vec<_>>>()?;
             let (graph, costs) = fit(&teacher.graph, &Budget::parse(budget)?, &few, seed)?;
             if !args.common.json.json {
@@ -200,12 +228,12 @@ pub(super) fn main_distill(args: &Distill) -> Result<()> {
                     thousands(costs.macs)
                 ))?;
             }
-            Subject { graph, input: teacher.input.clone() }
+            Subject { graph, input: teacher.input }
         }
         _ => {
             return Err(incomplete(
                 "there is no student",
-                "give --student FILE.onnx, or --teacher with --width or --fit",
+                "give --student FILE.onnx, or --teacher with --width, --depth or --fit",
             ));
         }
     };
@@ -219,7 +247,8 @@ pub(super) fn main_distill(args: &Distill) -> Result<()> {
     let hints = args.hint.iter().map(pair).collect::<Result<_>>()?;
     let said = args.said.as_deref().map(data::matrix).transpose()?;
     let teaching = Teaching { temperature: args.temperature, share: args.share, hint: args.hint_weight };
-    args.common.run(student, Teachers { teachers, said, hints, teaching })
+    let unlabelled = args.unlabelled.clone();
+    args.common.run(student, Teachers { teachers, said, hints, teaching, unlabelled, pretext: None })
 }
 
 #[derive(Default)]
@@ -228,6 +257,8 @@ struct Teachers {
     said: Option<ndarray::Array2<f32>>,
     hints: Vec<[String; 2]>,
     teaching: Teaching,
+    unlabelled: Option<PathBuf>,
+    pretext: Option<Pretext>,
 }
 
 impl Common {
@@ -235,15 +266,18 @@ impl Common {
         self.check_output()?;
         let spec = spec_of(&student, self)?;
         let samples = data::open(&self.data, &spec)?;
-        let split = split(samples.available(), self.validation, self.seed).readable(&samples);
-        let recipe = self.recipe(samples.labels(), &split.train, learned.teaching, &student.graph)?;
+        let spec = Spec { labels: None, ..spec };
+        let unlabelled = learned.unlabelled.as_deref().map(|path| data::open(path, &spec)).transpose()?;
+        let pool = Pool { samples: &samples, unlabelled: unlabelled.as_ref() };
+        let split = split(&pool, self.validation, self.seed).readable(&pool);
+        let recipe = self.recipe(samples.labels(), &split.train, &learned, &student.graph)?;
         let macs = student.graph.macs();
         let task = |student: Subject, scales: Option<Scales>| Task {
             student,
             teachers: learned.teachers.clone(),
             said: learned.said.clone(),
             hints: learned.hints.clone(),
-            samples: &samples,
+            samples: pool,
             split: &split,
             scales,
         };
@@ -265,7 +299,8 @@ impl Common {
         if let Some(epochs) = self.qat {
             let mut graph = trained.graph.clone();
             passes::fold(&mut graph)?;
-            let calib = split.train.iter().take(CALIBRATION_SAMPLES).map(|&i| samples.at(i));
+            let known = split.train.iter().filter(|&&i| i < samples.available());
+            let calib = known.take(CALIBRATION_SAMPLES).map(|&i| samples.at(i));
             let scales = Scales::calibrated(&graph, calib, Calibration::MinMax, show)?;
             let method = Method { rate: recipe.method.rate / 10.0, ..recipe.method };
             let recipe = Recipe { epochs, method, ..recipe.clone() };
@@ -320,10 +355,13 @@ impl Common {
         &self,
         labels: Option<&[usize]>,
         train: &[usize],
-        teaching: Teaching,
+        learned: &Teachers,
         graph: &Graph,
     ) -> Result<Recipe> {
-        if self.epochs == 0 || self.batch == 0 || !(0.0..1.0).contains(&self.validation) {
+        if (self.epochs == 0 && self.qat.is_none())
+            || self.batch == 0
+            || !(0.0..1.0).contains(&self.validation)
+        {
             return Err(incomplete(
                 "there is nothing to do",
                 "give at least 1 epoch, a batch of at least 1, and a --validation below 1",
@@ -335,10 +373,15 @@ impl Common {
             focal: self.focal,
             ..Loss::default()
         };
-        if let Some(labels) = labels {
-            let classes = graph.shape(graph.outputs[0]).iter().product::<usize>().max(1);
+        let classes = graph.shape(graph.outputs[0]).iter().product::<usize>().max(1);
+        if learned.pretext.is_some() && classes != Pretext::CLASSES {
+            return Err(Error::new("question and network do not go together")
+                .cause(format!("there are {} answers, the network tells {classes} classes", Pretext::CLASSES))
+                .remedy(format!("give it a last layer for them: --head {}", Pretext::CLASSES)));
+        }
+        if let Some(labels) = labels.filter(|_| learned.pretext.is_none()) {
             let mut counts = vec![0usize; classes];
-            for &i in train {
+            for &i in train.iter().filter(|&&i| i < labels.len()) {
                 *counts.get_mut(labels[i]).ok_or_else(|| {
                     Error::new("labels and network do not go together")
                         .at(format!("sample {i}"))
@@ -371,10 +414,11 @@ impl Common {
             method: Method { rate: self.rate, schedule, decay: self.decay, ..Method::default() },
             loss,
             augment: Augment::parse(&self.augment)?,
-            teaching,
+            teaching: learned.teaching,
             balanced: self.balance == Balance::Draw,
             patience: self.patience,
             attack: self.adversarial,
+            pretext: learned.pretext,
             frozen: self.freeze.clone(),
         })
     }

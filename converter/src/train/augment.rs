@@ -2,7 +2,8 @@
 //! hidden or noisy.
 //!
 //! They work on prepared samples `[h, w, c]`. Amounts of light and noise are shares of the span between a sample's lowest and
-//! highest value, so that they mean the same whatever the preparation is. Other shapes only know noise.
+//! highest value, so that they mean the same whatever the preparation is. A sound, which has one axis longer than 1, is shifted in
+//! time; it and samples of other shapes know noise and gain.
 
 use crate::error::{Error, Result};
 use ndarray::{Array2, ArrayD, ArrayView3, ArrayViewMut3, Axis, Ix3};
@@ -24,6 +25,7 @@ pub struct Augment {
     noise: f32,
     speckle: f32,
     cutout: f32,
+    gain: f32,
     mixup: f32,
 }
 
@@ -34,7 +36,11 @@ type Named = (&'static str, fn(&mut Augment) -> &mut f32, &'static str);
 const CHANGES: &[Named] = &[
     ("flip", |a| &mut a.flip, "share of samples mirrored left to right, 0.5 when no number is given"),
     ("rotate", |a| &mut a.rotate, "degrees at most, either way"),
-    ("shift", |a| &mut a.shift, "share of the side at most, each way"),
+    (
+        "shift",
+        |a| &mut a.shift,
+        "share of the side at most, each way; of a sound's length, with silence after it",
+    ),
     ("scale", |a| &mut a.scale, "zoom at most: 0.1 for 0.9 to 1.1"),
     ("shear", |a| &mut a.shear, "degrees at most, either way"),
     ("elastic", |a| &mut a.elastic, "share of the side by which parts move at most"),
@@ -44,6 +50,7 @@ const CHANGES: &[Named] = &[
     ("noise", |a| &mut a.noise, "deviation of normal noise, in shares of the span"),
     ("speckle", |a| &mut a.speckle, "deviation of normal noise, in shares of each value"),
     ("cutout", |a| &mut a.cutout, "side of a square that is hidden, as a share of the image's"),
+    ("gain", |a| &mut a.gain, "share by which all values grow or shrink at most: how loud a sound is"),
     ("mixup", |a| &mut a.mixup, "largest share of another sample that is mixed in, with its label"),
 ];
 
@@ -87,16 +94,33 @@ impl Augment {
     pub(super) fn apply(&self, x: &mut ArrayD<f32>, random: &mut impl Rng) {
         let (low, high) = x.iter().fold((f32::MAX, f32::MIN), |(l, h), &v| (l.min(v), h.max(v)));
         let span = high - low;
-        if let Ok(mut image) = x.view_mut().into_dimensionality::<Ix3>() {
+        if x.shape().iter().filter(|&&extent| extent > 1).count() == 1 {
+            self.delayed(x, random);
+        } else if let Ok(mut image) = x.view_mut().into_dimensionality::<Ix3>() {
             self.moved(&mut image, random);
             self.lit(&mut image, span, random);
             self.hidden(&mut image, random);
+        }
+        if self.gain > 0.0 {
+            let gain = 1.0 + either(random, self.gain);
+            x.mapv_inplace(|v| v * gain);
         }
         if self.noise > 0.0 || self.speckle > 0.0 {
             for value in x.iter_mut() {
                 *value += normal(random) * self.noise * span + normal(random) * self.speckle * *value;
             }
         }
+    }
+
+    /// A sound that begins earlier or later.
+    fn delayed(&self, x: &mut ArrayD<f32>, random: &mut impl Rng) {
+        let by = (either(random, self.shift) * x.len() as f32).round() as isize;
+        if by == 0 {
+            return;
+        }
+        let before: Vec<f32> = x.iter().copied().collect();
+        let at = |i: isize| usize::try_from(i).ok().and_then(|i| before.get(i)).copied().unwrap_or(0.0);
+        x.iter_mut().enumerate().for_each(|(i, value)| *value = at(i as isize - by));
     }
 
     /// Flip, rotation, shift, scale, shear and elastic deformation, in one go: each pixel is fetched from where it was. What lies
@@ -252,6 +276,25 @@ mod tests {
             }
         }
         assert_eq!(changed(""), ramp());
+    }
+
+    #[test]
+    fn a_sound_is_moved_in_time_and_silence_follows() {
+        let sound = ArrayD::from_shape_fn(vec![1, 100], |i| 1.0 + i[1] as f32);
+        let mut moved = sound.clone();
+        Augment::parse("shift=0.3,rotate=20").unwrap().apply(&mut moved, &mut chance(2, &[]));
+        let silent = moved.iter().filter(|&&v| v == 0.0).count();
+        assert!((1..=30).contains(&silent), "{silent}");
+        let kept: Vec<f32> = moved.iter().copied().filter(|&v| v != 0.0).collect();
+        assert!(kept.windows(2).all(|w| w[1] == w[0] + 1.0) && kept.len() == 100 - silent);
+
+        let mut louder = sound.clone();
+        Augment::parse("gain=0.5").unwrap().apply(&mut louder, &mut chance(2, &[]));
+        let gain = louder[[0, 0]];
+        assert!(
+            (0.5..=1.5).contains(&gain)
+                && louder.iter().zip(&sound).all(|(l, s)| (l - s * gain).abs() < 1e-4)
+        );
     }
 
     #[test]

@@ -55,7 +55,9 @@ impl Loss {
         let [batch, classes] = scores.dims();
         let targets = match self.objective {
             Objective::OneClass if self.smoothing > 0.0 => {
-                targets.mul_scalar(1.0 - self.smoothing).add_scalar(self.smoothing / classes as f32)
+                // A sample without a label has no probabilities to spread.
+                let known = targets.clone().sum_dim(1).mul_scalar(self.smoothing / classes as f32);
+                targets.mul_scalar(1.0 - self.smoothing) + known
             }
             _ => targets,
         };

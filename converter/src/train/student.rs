@@ -102,14 +102,14 @@ pub fn narrowed(teacher: &Graph, width: f64, multiple: usize, seed: u64) -> Resu
 
 /// How fresh constants begin.
 #[derive(Clone, Copy)]
-enum Start {
+pub(super) enum Start {
     Random,
     All(f32),
 }
 
 impl Graph {
     /// Gives a constant another shape and fresh numbers.
-    fn set(&mut self, id: ValueId, shape: &[usize], start: Start, seed: u64) {
+    pub(super) fn set(&mut self, id: ValueId, shape: &[usize], start: Start, seed: u64) {
         let mut random = chance(seed, &[3, id.0 as u64]);
         let taps: usize = shape.iter().skip(1).product();
         let deviation = (2.0 / taps.max(1) as f32).sqrt();

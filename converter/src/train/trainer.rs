@@ -3,12 +3,11 @@
 use super::attack::Attack;
 use super::augment::Augment;
 use super::checkpoint::{self, Best};
-use super::dataset::{Batch, Split, chance, order};
+use super::dataset::{Batch, Pool, Pretext, Split, chance, order};
 use super::loss::{Loss, Teaching};
 use super::net::{Net, Pass, numbers};
 use super::optimizer::{Method, Optimizer};
 use super::qat::Scales;
-use crate::data::Samples;
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Op, Value, ValueId};
@@ -44,6 +43,8 @@ pub struct Recipe {
     pub patience: Option<usize>,
     /// Moves samples against the network before it learns from them.
     pub attack: Option<Attack>,
+    /// Takes the place of the labels.
+    pub pretext: Option<Pretext>,
     /// Nodes whose names begin with one of these keep their weights.
     pub frozen: Vec<String>,
 }
@@ -61,6 +62,7 @@ impl Default for Recipe {
             balanced: false,
             patience: None,
             attack: None,
+            pretext: None,
             frozen: Vec::new(),
         }
     }
@@ -98,7 +100,7 @@ pub struct Task<'a> {
     /// Names of tensors of student and first teacher that are to become alike.
     pub hints: Vec<[String; 2]>,
     /// All samples.
-    pub samples: &'a Samples,
+    pub samples: Pool<'a>,
     /// Which of them are for what.
     pub split: &'a Split,
     /// Scales to round at, for a student whose layers are folded.
@@ -145,6 +147,7 @@ pub fn train(
     report: &mut dyn FnMut(&Epoch) -> Result<()>,
 ) -> Result<Trained> {
     let mut trainer = Trainer::new(task, recipe, device)?;
+    trainer.listen(show)?;
     let (mut history, mut best) = match checkpoint.filter(|p| p.exists()) {
         Some(path) => checkpoint::load(path, recipe, &mut trainer.net, &mut trainer.optimizer, device)?,
         None => (Vec::new(), trainer.parameters()?),
@@ -210,6 +213,8 @@ struct Trainer<'a> {
     /// The student's scores, before a softmax or sigmoid.
     scores: ValueId,
     teachers: Vec<(Net, ValueId)>,
+    /// What the teachers say to each sample, softened, where that stays the same.
+    heard: Option<Vec<Vec<f32>>>,
     /// Hinted values of the student and of the first teacher.
     hints: Vec<[ValueId; 2]>,
     optimizer: Optimizer,
@@ -280,6 +285,7 @@ impl<'a> Trainer<'a> {
             net,
             scores,
             teachers,
+            heard: None,
             hints,
             optimizer,
             classes,
@@ -288,17 +294,56 @@ impl<'a> Trainer<'a> {
         })
     }
 
+    /// Asks the teachers once for all epochs, where each sample looks the same in all of them.
+    fn listen(&mut self, show: Progress) -> Result<()> {
+        let changing =
+            self.recipe.pretext.is_some() || !self.hints.is_empty() || !self.recipe.augment.is_none();
+        if self.teachers.is_empty() || changing || self.recipe.epochs < 2 {
+            return Ok(());
+        }
+        let (train, size) = (&self.task.split.train, self.recipe.batch);
+        let bar = show.bar("asking the teachers", train.len().div_ceil(PARTS * size));
+        let mut all = vec![Vec::new(); self.task.samples.available()];
+        for indices in train.chunks(PARTS * size) {
+            let this = &*self;
+            let ask = |indices: &[usize]| -> Result<Vec<f32>> {
+                let none = Augment::default();
+                let batch = Batch::read(&this.task.samples, indices, this.classes, (&none, None), |_| {
+                    chance(0, &[])
+                })?;
+                let said = this.taught(&batch)?.ok_or_else(|| Error::internal("no teacher"))?.0;
+                numbers(said.inner())
+            };
+            let answers: Vec<_> = std::thread::scope(|scope| {
+                let ask = &ask;
+                let workers: Vec<_> =
+                    indices.chunks(size).map(|part| scope.spawn(move || ask(part))).collect();
+                workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            });
+            for (part, answer) in indices.chunks(size).zip(answers) {
+                let answer = answer.map_err(|_| Error::internal("asking a teacher"))??;
+                for (&index, row) in part.iter().zip(answer.chunks(self.classes)) {
+                    all[index] = row.to_vec();
+                }
+            }
+            bar.step();
+        }
+        self.heard = Some(all);
+        Ok(())
+    }
+
     /// Learns from all samples once, and judges.
     fn epoch(&mut self, number: usize, show: Progress) -> Result<Epoch> {
         let recipe = self.recipe;
-        let labels = self.task.samples.labels();
+        let labels = self.task.samples.samples.labels();
         let order = order(&self.task.split.train, labels, recipe.balanced, recipe.seed, number);
         let steps = order.len().div_ceil(recipe.batch);
         let bar = show.bar("training", steps);
         let (mut sum, mut rate) = (0.0, 0.0);
         for (step, indices) in order.chunks(recipe.batch).enumerate() {
             let random = |index: usize| chance(recipe.seed, &[2, number as u64, index as u64]);
-            let mut batch = Batch::read(self.task.samples, indices, self.classes, &recipe.augment, random)?;
+            let look = (&recipe.augment, recipe.pretext);
+            let mut batch = Batch::read(&self.task.samples, indices, self.classes, look, random)?;
             let begun = Instant::now();
             rate = self.optimizer.rate((number - 1) * steps + step, recipe.epochs * steps);
             batch.mix(recipe.augment.mixed(&mut chance(recipe.seed, &[4, number as u64, step as u64])));
@@ -404,6 +449,11 @@ impl<'a> Trainer<'a> {
     /// Softened probabilities as the teachers tell them, and their values to take hints from.
     fn taught(&self, batch: &Batch) -> Result<Option<(Tensor<2>, Vec<Tensor<2>>)>> {
         let teaching = &self.recipe.teaching;
+        if let Some(heard) = &self.heard {
+            let rows: Vec<f32> = batch.indices.iter().flat_map(|&i| &heard[i]).copied().collect();
+            let data = TensorData::new(rows, [batch.len(), self.classes]);
+            return Ok(Some((Tensor::from_data(data, &self.device.clone().autodiff()), Vec::new())));
+        }
         let mut all: Vec<Tensor<2>> = Vec::new();
         let mut hints = Vec::new();
         if let Some(said) = &self.task.said {
@@ -430,8 +480,9 @@ impl<'a> Trainer<'a> {
         let held = &self.task.split.validation;
         let (mut loss, mut right) = (0.0, 0);
         for indices in held.chunks(self.recipe.batch) {
-            let none = Augment::default();
-            let batch = Batch::read(self.task.samples, indices, self.classes, &none, |_| chance(0, &[]))?;
+            let (none, random) = (Augment::default(), |index: usize| chance(0, &[index as u64]));
+            let look = (&none, self.recipe.pretext);
+            let batch = Batch::read(&self.task.samples, indices, self.classes, look, random)?;
             let x = batch.input(&self.task.student.input)?;
             let pass = self.net.run(x, batch.len(), false, &[self.scores])?;
             let scores = rows(&pass, self.scores, batch.len())?;
