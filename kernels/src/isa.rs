@@ -14,6 +14,7 @@ pub mod avx2;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(crate) mod x86;
 
+use crate::indexed::{self, Indexed};
 use crate::quant::{Channels, Output};
 use crate::view::{In, Word};
 use crate::ways::Ways;
@@ -258,6 +259,12 @@ pub trait Isa: Ways {
                 m += Self::Line::PIXELS;
             }
         }
+    }
+
+    /// The outputs of a layer with weights of four bits for the patches of a block.
+    #[inline(always)]
+    fn indexed(self, block: &mut Block<'_>, layer: &Indexed<'_>, y: &mut [i8]) {
+        indexed::product(self, block, layer, y);
     }
 
     /// Channels that [`Isa::slide`] wants at least; `None` where it is not better than pixel after pixel.

@@ -11,6 +11,7 @@
 extern crate std;
 
 pub mod fixed16;
+pub mod indexed;
 pub mod inverse_sqrt;
 pub mod isa;
 #[cfg(feature = "std")]

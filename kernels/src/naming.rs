@@ -19,6 +19,7 @@ pub fn micro_kernel(isa: &str, op: &Op, x: &Shape, y: &Shape, scratch: usize) ->
         Op::FullyConnected(_) => "matrix",
         Op::Conv2dAsymmetric(_) | Op::FullyConnectedAsymmetric(_) => "tile",
         Op::DepthwiseConv2dAsymmetric(_) => "depthwise",
+        Op::Conv2dPalette(_) | Op::FullyConnectedPalette(_) => "indexed",
         Op::MaxPool2d(_) => "max",
         Op::AvgPool2d(_) | Op::SumPool2d(_) => "sum",
         Op::Add(_) if x == y && scratch > 0 => "scale",

@@ -58,6 +58,8 @@ impl Packed {
                 None => Kind::Conv(conv::Conv::new(vector, p, io)?),
             },
             Op::FullyConnected(p) => Kind::Conv(conv::Conv::dense(vector, p, io)?),
+            Op::Conv2dPalette(p) => Kind::Conv(conv::Conv::palette(vector, p, io)?),
+            Op::FullyConnectedPalette(p) => Kind::Conv(conv::Conv::dense_palette(vector, p, io)?),
             Op::DepthwiseConv2d(p) => {
                 Kind::Depthwise(depthwise::Depthwise::new(narrow(engine, channels, 4), p, io)?)
             }

@@ -134,6 +134,7 @@ fn scratch_is_needed_by_products_only() {
             Op::Conv2d16(p) => p.kh * p.kw > 1,
             Op::Conv2d(_) | Op::DepthwiseConv2d(_) | Op::DepthwiseConv2dAsymmetric(_) => true,
             Op::FullyConnected(_) | Op::TransposeConv2d(_) => true,
+            Op::Conv2dPalette(_) | Op::FullyConnectedPalette(_) => true,
             _ => false,
         };
         assert_eq!(scratch(&step.op, &shape, &shape) > 0, packs, "{}", step.op.name());

@@ -1,6 +1,6 @@
 //! What can be said of one step while a model runs, and the hook that hears of it.
 
-use mote_format::{Conv2dAsymmetric, DepthwiseConv2dAsymmetric, Op, StepInfo, TensorInfo};
+use mote_format::{Conv2dAsymmetric, Conv2dPalette, DepthwiseConv2dAsymmetric, Op, StepInfo, TensorInfo};
 use mote_kernels::table::Kernels;
 
 use crate::program::Tensors;
@@ -108,7 +108,9 @@ pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
     let (Some(x), Some(y)) = (x, tensor(step.output)) else { return 0 };
     let outputs = y.elements() as u64;
     match &step.op {
-        Op::Conv2d(p) | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. }) => {
+        Op::Conv2d(p)
+        | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. })
+        | Op::Conv2dPalette(Conv2dPalette { layer: p, .. }) => {
             let channels = x.channels() as u64 / u64::from(p.groups.max(1));
             outputs * u64::from(p.kh) * u64::from(p.kw) * channels
         }
@@ -124,9 +126,10 @@ pub fn macs(model: &dyn Tensors, step: &StepInfo<'_>) -> u64 {
         Op::TransposeConv2d(p) => {
             x.elements() as u64 * u64::from(p.kh) * u64::from(p.kw) * y.channels() as u64
         }
-        Op::FullyConnected(_) | Op::FullyConnectedAsymmetric(_) | Op::FullyConnected16(_) => {
-            outputs * x.channels() as u64
-        }
+        Op::FullyConnected(_)
+        | Op::FullyConnectedAsymmetric(_)
+        | Op::FullyConnectedPalette(_)
+        | Op::FullyConnected16(_) => outputs * x.channels() as u64,
         Op::Lstm(_) => 4 * outputs * (x.channels() + y.channels()) as u64,
         Op::Svdf(p) => outputs * u64::from(p.rank) * (x.channels() as u64 + u64::from(p.memory)),
         _ => 0,

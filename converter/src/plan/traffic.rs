@@ -3,7 +3,7 @@
 
 use super::lockstep::{Lockstep, image};
 use crate::program::{Operand, Program};
-use mote_format::{Conv2dAsymmetric, DepthwiseConv2dAsymmetric, Op, Shape};
+use mote_format::{Conv2dAsymmetric, Conv2dPalette, DepthwiseConv2dAsymmetric, Op, Shape};
 
 /// Bytes moved in each tensor, then in each step's scratch.
 ///
@@ -40,7 +40,9 @@ pub(super) fn traffic(program: &Program, scratch: &[usize], groups: &[Lockstep])
 /// Elements of its input that a step reads, those of several windows several times.
 fn read(op: &Op, x: &Shape, y: &Shape) -> u64 {
     let taps = match op {
-        Op::Conv2d(p) | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. }) => (p.kh, p.kw),
+        Op::Conv2d(p)
+        | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: p, .. })
+        | Op::Conv2dPalette(Conv2dPalette { layer: p, .. }) => (p.kh, p.kw),
         Op::DepthwiseConv2d(p)
         | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric { layer: p, .. }) => (p.kh, p.kw),
         Op::Conv2d16(p) => (p.kh, p.kw),

@@ -3,6 +3,8 @@
 #[cfg(target_arch = "arm")]
 use super::{Block, Layer};
 use super::{Isa, Rows, Slide};
+#[cfg(target_arch = "arm")]
+use crate::indexed::Indexed;
 use crate::ways::Ways;
 
 mod slide;
@@ -47,6 +49,12 @@ impl<const WAYS: u32> Isa for Scalar<WAYS> {
     #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
         thumb::product(self, block, layer, y);
+    }
+
+    #[cfg(target_arch = "arm")]
+    #[inline(always)]
+    fn indexed(self, block: &mut Block<'_>, layer: &Indexed<'_>, y: &mut [i8]) {
+        thumb::indexed(block, layer, y);
     }
 
     #[cfg(target_arch = "arm")]

@@ -77,7 +77,7 @@ fn patches<I: Isa>(isa: I, p: &Conv2d, io: &mut Io<'_>) {
 /// [`own_frame`] says: it does not count while products are computed.
 #[cfg_attr(target_arch = "x86_64", inline(always))]
 #[cfg_attr(not(target_arch = "x86_64"), inline(never))]
-fn edge<I: Isa>(
+pub(super) fn edge<I: Isa>(
     isa: I,
     block: &mut Block<'_>,
     i: usize,
@@ -100,16 +100,16 @@ fn edge<I: Isa>(
 }
 
 /// A pixel of the output, and the image of the batch that it belongs to.
-struct Position<'a> {
-    image: &'a [i8],
-    oy: usize,
-    ox: usize,
+pub(super) struct Position<'a> {
+    pub(super) image: &'a [i8],
+    pub(super) oy: usize,
+    pub(super) ox: usize,
 }
 
 impl Position<'_> {
     /// The next pixel, row by row, image by image.
     #[inline(always)]
-    fn advance(&mut self, isa: impl Isa, xd: [usize; 4], yd: [usize; 4]) {
+    pub(super) fn advance(&mut self, isa: impl Isa, xd: [usize; 4], yd: [usize; 4]) {
         self.ox += 1;
         if self.ox == yd[2] {
             (self.ox, self.oy) = (0, self.oy + 1);

@@ -16,12 +16,17 @@ pub(crate) fn patch(p: &Conv2d, channels: usize) -> usize {
 }
 
 /// A convolution.
-pub(super) fn conv2d(p: &Conv2d, weight_zero: i8, mut io: Io<'_>) {
+pub(super) fn conv2d(p: &Conv2d, weight_zero: i8, io: Io<'_>) {
+    conv2d_of(p, io, |io, at| i32::from(io.i8s(p.weights)[at]) - i32::from(weight_zero));
+}
+
+/// A convolution whose weights, in their order, are those that `weight` gives.
+pub(super) fn conv2d_of(p: &Conv2d, mut io: Io<'_>, weight: impl Fn(&Io<'_>, usize) -> i32) {
     let (xd, yd) = (io.x[0].nhwc(), io.y.nhwc());
-    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
+    let (x, channels) = (io.x[0].i8s(), io.channels(p.bias, &p.requant));
     let (window, zero) = (conv_window(p, xd), io.x[0].quant.zero);
     let (cin, cout) = (xd[3] / usize::from(p.groups), yd[3] / usize::from(p.groups));
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+    for i in 0..io.y.shape.elements() {
         let (o, ox, oy, n) =
             (i % yd[3], i / yd[3] % yd[2], i / yd[3] / yd[2] % yd[1], i / yd[3] / yd[2] / yd[1]);
         let mut acc = 0i32;
@@ -30,10 +35,10 @@ pub(super) fn conv2d(p: &Conv2d, weight_zero: i8, mut io: Io<'_>) {
             let value = iy.zip(ix).map_or(zero, |(iy, ix)| {
                 i32::from(x[((n * xd[1] + iy) * xd[2] + ix) * xd[3] + o / cout * cin + c])
             });
-            let weight = w[((o * usize::from(p.kh) + ky) * usize::from(p.kw) + kx) * cin + c];
-            acc = acc.wrapping_add(value * (i32::from(weight) - i32::from(weight_zero)));
+            let at = ((o * usize::from(p.kh) + ky) * usize::from(p.kw) + kx) * cin + c;
+            acc = acc.wrapping_add(value * weight(&io, at));
         }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+        channels.part(o, 1).apply(&[acc], &mut io.y.i8s()[i..=i]);
     }
 }
 
@@ -69,16 +74,20 @@ pub(super) fn depthwise_conv2d(p: &DepthwiseConv2d, weight_zero: i8, mut io: Io<
 }
 
 /// A dense layer.
-pub(super) fn fully_connected(p: &FullyConnected, weight_zero: i8, mut io: Io<'_>) {
+pub(super) fn fully_connected(p: &FullyConnected, weight_zero: i8, io: Io<'_>) {
+    fully_connected_of(p, io, |io, at| i32::from(io.i8s(p.weights)[at]) - i32::from(weight_zero));
+}
+
+/// A dense layer whose weights, in their order, are those that `weight` gives.
+pub(super) fn fully_connected_of(p: &FullyConnected, mut io: Io<'_>, weight: impl Fn(&Io<'_>, usize) -> i32) {
     let (cin, cout) = (io.x[0].shape.channels(), io.y.shape.channels());
-    let (x, w, channels) = (io.x[0].i8s(), io.i8s(p.weights), io.channels(p.bias, &p.requant));
-    for (i, y) in io.y.i8s().iter_mut().enumerate() {
+    let (x, channels) = (io.x[0].i8s(), io.channels(p.bias, &p.requant));
+    for i in 0..io.y.shape.elements() {
         let (row, o) = (i / cout, i % cout);
         let mut acc = 0i32;
         for c in 0..cin {
-            let weight = i32::from(w[o * cin + c]) - i32::from(weight_zero);
-            acc = acc.wrapping_add(i32::from(x[row * cin + c]) * weight);
+            acc = acc.wrapping_add(i32::from(x[row * cin + c]) * weight(&io, o * cin + c));
         }
-        channels.part(o, 1).apply(&[acc], core::slice::from_mut(y));
+        channels.part(o, 1).apply(&[acc], &mut io.y.i8s()[i..=i]);
     }
 }

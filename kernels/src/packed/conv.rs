@@ -1,7 +1,7 @@
 //! Convolutions and dense layers over packed weights. The rows of the image that a band of output rows reads are laid
 //! out once with their padding; tiles then read patches out of them where they lie.
 
-use mote_format::{Conv2d, FullyConnected, Pads, Stride};
+use mote_format::{Conv2d, Conv2dPalette, FullyConnected, FullyConnectedPalette, Pads, Stride};
 use std::vec::Vec;
 
 use super::channels::Constants;
@@ -9,7 +9,9 @@ use super::engine::{Engine, Patches, Place, Weights};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
+use crate::indexed::decoded;
 use crate::ops::Window;
+use crate::ops::products::patch;
 use crate::view::Io;
 
 /// Bytes of a band; what one core's second cache holds with some weights beside it.
@@ -55,23 +57,45 @@ pub(super) struct Conv {
 impl Conv {
     /// `None` where the layer is not of a kind that tiles compute.
     pub(super) fn new(engine: &'static dyn Engine, p: &Conv2d, io: &Io<'_>) -> Option<Self> {
-        Self::over(engine, p, io, io.x[0].nhwc(), io.y.nhwc())
+        Self::over(engine, p, io.i8s(p.weights), io, io.x[0].nhwc(), io.y.nhwc())
+    }
+
+    /// Weights of four bits are decoded once.
+    pub(super) fn palette(engine: &'static dyn Engine, p: &Conv2dPalette, io: &Io<'_>) -> Option<Self> {
+        let x = io.x[0].nhwc();
+        let weights = decoded(io.bytes(p.layer.weights), io.i8s(p.palette), patch(&p.layer, x[3]));
+        Self::over(engine, &p.layer, &weights, io, x, io.y.nhwc())
     }
 
     /// A dense layer is a pointwise convolution over its rows.
     pub(super) fn dense(engine: &'static dyn Engine, p: &FullyConnected, io: &Io<'_>) -> Option<Self> {
+        Self::dense_over(engine, p, io.i8s(p.weights), io)
+    }
+
+    /// Weights of four bits are decoded once.
+    pub(super) fn dense_palette(
+        engine: &'static dyn Engine,
+        p: &FullyConnectedPalette,
+        io: &Io<'_>,
+    ) -> Option<Self> {
+        let weights = decoded(io.bytes(p.layer.weights), io.i8s(p.palette), io.x[0].shape.channels());
+        Self::dense_over(engine, &p.layer, &weights, io)
+    }
+
+    fn dense_over(engine: &'static dyn Engine, p: &FullyConnected, w: &[i8], io: &Io<'_>) -> Option<Self> {
         let (c, outputs) = (io.x[0].shape.channels(), io.y.shape.channels());
         let rows = io.x[0].shape.elements() / c.max(1);
         let FullyConnected { weights, bias, requant } = *p;
         let (stride, dilation, pads) = (ONE, ONE, NONE);
         let p = Conv2d { kh: 1, kw: 1, stride, dilation, pads, groups: 1, weights, bias, requant };
-        Self::over(engine, &p, io, [1, rows, 1, c], [1, rows, 1, outputs])
+        Self::over(engine, &p, w, io, [1, rows, 1, c], [1, rows, 1, outputs])
     }
 
     /// A layer over images of these dimensions.
     fn over(
         engine: &'static dyn Engine,
         p: &Conv2d,
+        weights: &[i8],
         io: &Io<'_>,
         [_, h, w, c]: [usize; 4],
         [images, rows, columns, outputs]: [usize; 4],
@@ -83,7 +107,6 @@ impl Conv {
         let image = Image { window, images, rows, columns, zero: io.x[0].quant.zero as i8 };
         let value = engine.word() / engine.values();
         let line = image.width() * c * value;
-        let weights = io.i8s(p.weights);
         let (kh, row) = (window.kernel[0], window.kernel[1] * c);
         let words = |values: usize| values.div_ceil(engine.values());
         let gather = 2 * words(kh * row) <= kh * words(row) && row * value <= CHUNK;

@@ -379,6 +379,38 @@ pub(crate) fn fully_connected_asymmetric() {
     assert_eq!(unary(b, op, (&[1, 2], 0, &[1, -1]), (&[1, 1], 0)), [-1 + 10]);
 }
 
+pub(crate) fn conv2d_palette() {
+    // Two pixels of one channel at 3 and −2, padding at the zero point 1; indices 9 and 6 of int4 are 1 and −2.
+    let mut b = Builder::default();
+    let layer = Conv2d {
+        kh: 1,
+        kw: 2,
+        stride: ONE,
+        dilation: ONE,
+        pads: Pads { left: 1, ..NO_PADS },
+        groups: 1,
+        weights: b.i8s(&[0x69, 0xFF, 0xFF, 0xFF]),
+        bias: b.i32s(&[5]),
+        requant: ones(&mut b, 1),
+    };
+    let op = Op::Conv2dPalette(Conv2dPalette { layer, palette: b.i8s(&INT4.map(|v| v as u8)) });
+    let y = unary(b, op, (&[1, 1, 2, 1], 1, &[3, -2]), (&[1, 1, 2, 1], 0));
+    assert_eq!(y, [1 - 6 + 5, 3 + 4 + 5]);
+}
+
+pub(crate) fn fully_connected_palette() {
+    // Weights 0 to 8 have the indices 0 to 8, which stand for 1, 2, 4 … 64 and 100, −100.
+    let mut b = Builder::default();
+    let indices = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let palette = [1, 2, 4, 8, 16, 32, 64, 100, -100, 9, 9, 9, 9, 9, 9, 9];
+    let weights = palette_rows(&indices, 9);
+    assert_eq!(weights, [0x10, 0x54, 0x32, 0x76, 0x08, 0, 0, 0], "as the format draws them");
+    let layer = FullyConnected { weights: b.i8s(&weights), bias: b.i32s(&[7]), requant: ones(&mut b, 1) };
+    let op = FullyConnectedPalette { layer, palette: b.i8s(&signed(&palette)) };
+    let x = [-1, 0, 0, 0, 0, 1, 0, 1, 1];
+    assert_eq!(unary(b, Op::FullyConnectedPalette(op), (&[1, 9], 0, &x), (&[1, 1], 0)), [38]);
+}
+
 pub(crate) fn flip_sign() {
     let x = [(DType::U8, &[3u32][..], 128, vec![0u8, 128, 255])];
     let y = run(Builder::default(), Op::FlipSign(FlipSign {}), &x, (DType::I8, &[3], 0));

@@ -21,6 +21,7 @@ mod model;
 mod operator;
 #[macro_use]
 mod ops;
+mod palette;
 mod rows;
 mod rules;
 mod tensor;
@@ -35,6 +36,9 @@ pub use meta::{Bound, Labels, NamedRegion, NamedRegions, Original, Preparation, 
 pub use model::{Ids, Model, State, StepInfo, Steps};
 pub use operator::{Operator, OperatorRow, Reader};
 pub use ops::*;
+#[cfg(feature = "alloc")]
+pub use palette::palette_rows;
+pub use palette::{INT4, PALETTE, palette_index, palette_row};
 pub use rows::{Bands, Image, RowWindow};
 pub use tensor::{DType, MAX_RANK, Quant, Shape, TensorInfo};
 #[cfg(feature = "alloc")]

@@ -563,4 +563,21 @@ operators! { $
 
     /// Int16 to float.
     72 Dequantize16 dequantize16 [1, 1] {}
+
+    /// Convolution with weights of four bits: each is the index of one of sixteen int8 values. Rows of indices lie as
+    /// `palette.rs` draws them.
+    80 Conv2dPalette conv2d_palette [1, 1] {
+        /// As it would be with the values as weights; `weights` holds their indices, a padded row per output channel.
+        layer: Conv2d,
+        /// 16 `i8`.
+        palette: Const,
+    }
+
+    /// Matrix product with weights of four bits, as those of `Conv2dPalette`.
+    81 FullyConnectedPalette fully_connected_palette [1, 1] {
+        /// As it would be with the values as weights; `weights` holds their indices, a padded row per output.
+        layer: FullyConnected,
+        /// 16 `i8`.
+        palette: Const,
+    }
 }

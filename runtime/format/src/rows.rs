@@ -16,8 +16,8 @@ use core::ops::Range;
 
 use crate::field::{Pads, Stride};
 use crate::ops::{
-    AvgPool2d, AvgPool2d16, Conv2d, Conv2d16, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2d16,
-    DepthwiseConv2dAsymmetric, MaxPool2d, MaxPool2d16, Op, SumPool2d, SumPool2d16,
+    AvgPool2d, AvgPool2d16, Conv2d, Conv2d16, Conv2dAsymmetric, Conv2dPalette, DepthwiseConv2d,
+    DepthwiseConv2d16, DepthwiseConv2dAsymmetric, MaxPool2d, MaxPool2d16, Op, SumPool2d, SumPool2d16,
 };
 use crate::tensor::{Shape, TensorInfo};
 
@@ -104,6 +104,7 @@ impl Op {
                 layer: Conv2d { kh, stride, dilation, pads, .. },
                 ..
             })
+            | Op::Conv2dPalette(Conv2dPalette { layer: Conv2d { kh, stride, dilation, pads, .. }, .. })
             | Op::DepthwiseConv2d(DepthwiseConv2d { kh, stride, dilation, pads, .. })
             | Op::Conv2d16(Conv2d16 { kh, stride, dilation, pads, .. })
             | Op::DepthwiseConv2d16(DepthwiseConv2d16 { kh, stride, dilation, pads, .. })
@@ -143,6 +144,7 @@ impl Op {
         let bottom = ((y.end - 1) * window.stride + window.extent).saturating_sub(window.top + height);
         if let Op::Conv2d(Conv2d { pads, .. })
         | Op::Conv2dAsymmetric(Conv2dAsymmetric { layer: Conv2d { pads, .. }, .. })
+        | Op::Conv2dPalette(Conv2dPalette { layer: Conv2d { pads, .. }, .. })
         | Op::DepthwiseConv2d(DepthwiseConv2d { pads, .. })
         | Op::DepthwiseConv2dAsymmetric(DepthwiseConv2dAsymmetric {
             layer: DepthwiseConv2d { pads, .. },

@@ -14,6 +14,7 @@ use core::mem::offset_of;
 
 use mote_format::Rounding;
 
+use crate::indexed::{BITS, Indexed};
 use crate::isa::{Block, Isa, Layer, Rows};
 use crate::ways;
 
@@ -450,6 +451,29 @@ pub(super) fn product(isa: impl Isa, block: &mut Block<'_>, layer: &Layer<'_>, y
 }
 
 static ZERO: i32 = 0;
+
+/// The outputs of a layer with weights of four bits for a block of two patches or one.
+#[inline(never)]
+pub(super) fn indexed(block: &mut Block<'_>, layer: &Indexed<'_>, y: &mut [i8]) {
+    let (len, patches) = (block.len, block.count);
+    let x: &[i32] = words(block);
+    for (n, row) in layer.rows(len).enumerate() {
+        let mut sums = [0i32; 2];
+        let mut x = x.iter();
+        for word in row.as_chunks::<4>().0 {
+            let word = u32::from_le_bytes(*word);
+            for bits in BITS {
+                let w = i32::from(layer.palette[(word >> bits & 15) as usize]);
+                for (sum, x) in sums[..patches].iter_mut().zip(&mut x) {
+                    *sum = sum.wrapping_add(x.wrapping_mul(w));
+                }
+            }
+        }
+        for (i, sum) in sums[..patches].iter().enumerate() {
+            layer.channels.part(n, 1).apply(&[*sum], &mut y[i * layer.stride + n..][..1]);
+        }
+    }
+}
 
 /// The layer's outputs for every row of `x`, part by part where rows are longer than the scratch.
 #[inline(never)]

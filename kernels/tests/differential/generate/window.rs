@@ -84,14 +84,34 @@ impl Window {
 }
 
 pub(crate) fn conv2d(d: &mut Draw<'_>) -> Case {
-    convolution(d, |_, layer| Op::Conv2d(layer))
+    convolution(d, |_, _, layer, _| Op::Conv2d(layer))
 }
 
 pub(crate) fn conv2d_asymmetric(d: &mut Draw<'_>) -> Case {
-    convolution(d, |d, layer| Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, weight_zero: d.zero() as i8 }))
+    convolution(d, |d, _, layer, _| {
+        Op::Conv2dAsymmetric(Conv2dAsymmetric { layer, weight_zero: d.zero() as i8 })
+    })
 }
 
-fn convolution(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, Conv2d) -> Op) -> Case {
+/// Indices at random, those that only fill a row up too; int4 or any palette.
+fn indices(d: &mut Draw<'_>, b: &mut Builder, outputs: u32, each: u32) -> [Const; 2] {
+    let row = palette_row(each as usize).expect("small");
+    let rows = d.bytes(outputs as usize * row);
+    let palette = if d.once_in(2) { INT4.map(|v| v as u8).to_vec() } else { d.bytes(PALETTE) };
+    [b.i8s(&rows), b.i8s(&palette)]
+}
+
+pub(crate) fn conv2d_palette(d: &mut Draw<'_>) -> Case {
+    convolution(d, |d, b, layer, [outputs, each]| {
+        let [weights, palette] = indices(d, b, outputs, each);
+        Op::Conv2dPalette(Conv2dPalette { layer: Conv2d { weights, ..layer }, palette })
+    })
+}
+
+type ConvolutionOf = fn(&mut Draw<'_>, &mut Builder, Conv2d, [u32; 2]) -> Op;
+
+/// What `op` makes of a convolution, its outputs and the weights of each.
+fn convolution(d: &mut Draw<'_>, op: ConvolutionOf) -> Case {
     let mut b = Builder::default();
     let kernels = d.pick(&[1, 3, 5]);
     let window = if d.once_in(4) { Window::three(d) } else { Window::draw(d, kernels > 1, kernels) };
@@ -119,7 +139,7 @@ fn convolution(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, Conv2d) -> Op) -> Case {
         bias: b.i32s(&biases),
         requant: requant(d, &mut b, y[3] as usize, bits(each)),
     };
-    let (op, zero) = (op(d, layer), d.zero());
+    let (op, zero) = (op(d, &mut b, layer, [y[3], each]), d.zero());
     unary(d, b, op, &x, &y, quant(0.1, zero))
 }
 
@@ -158,17 +178,27 @@ fn depthwise(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, DepthwiseConv2d) -> Op) -> 
 }
 
 pub(crate) fn fully_connected(d: &mut Draw<'_>) -> Case {
-    dense(d, |_, layer| Op::FullyConnected(layer))
+    dense(d, |_, _, layer, _| Op::FullyConnected(layer))
 }
 
 pub(crate) fn fully_connected_asymmetric(d: &mut Draw<'_>) -> Case {
-    let op = |d: &mut Draw<'_>, layer| {
+    dense(d, |d, _, layer, _| {
         Op::FullyConnectedAsymmetric(FullyConnectedAsymmetric { layer, weight_zero: d.zero() as i8 })
-    };
-    dense(d, op)
+    })
 }
 
-fn dense(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, FullyConnected) -> Op) -> Case {
+pub(crate) fn fully_connected_palette(d: &mut Draw<'_>) -> Case {
+    dense(d, |d, b, layer, [outputs, each]| {
+        let [weights, palette] = indices(d, b, outputs, each);
+        let layer = FullyConnected { weights, ..layer };
+        Op::FullyConnectedPalette(FullyConnectedPalette { layer, palette })
+    })
+}
+
+type DenseOf = fn(&mut Draw<'_>, &mut Builder, FullyConnected, [u32; 2]) -> Op;
+
+/// What `op` makes of a dense layer, its outputs and the weights of each.
+fn dense(d: &mut Draw<'_>, op: DenseOf) -> Case {
     let mut b = Builder::default();
     let (cin, cout) = (d.range(1, 100), d.range(1, 40));
     let rows = dims(d, 0, 3, 3);
@@ -180,7 +210,7 @@ fn dense(d: &mut Draw<'_>, op: fn(&mut Draw<'_>, FullyConnected) -> Op) -> Case 
         bias: b.i32s(&biases),
         requant: requant(d, &mut b, cout as usize, bits(cin)),
     };
-    let (op, zero) = (op(d, layer), d.zero());
+    let (op, zero) = (op(d, &mut b, layer, [cout, cin]), d.zero());
     unary(d, b, op, &x, &y, quant(0.1, zero))
 }
 

@@ -4,9 +4,10 @@ use super::{Check, Operands, bounds, product, require, scale};
 use crate::error::Reason;
 use crate::field::{Pads, Stride};
 use crate::ops::{
-    AvgPool2d, Conv2d, Conv2dAsymmetric, DepthwiseConv2d, DepthwiseConv2dAsymmetric, FullyConnected,
-    FullyConnectedAsymmetric, MaxPool2d, SumPool2d, TransposeConv2d,
+    AvgPool2d, Conv2d, Conv2dAsymmetric, Conv2dPalette, DepthwiseConv2d, DepthwiseConv2dAsymmetric,
+    FullyConnected, FullyConnectedAsymmetric, FullyConnectedPalette, MaxPool2d, SumPool2d, TransposeConv2d,
 };
+use crate::palette::{PALETTE, palette_row};
 use crate::tensor::TensorInfo;
 
 /// A sliding window as an operator gives it: kernel, stride, dilation, padding.
@@ -40,13 +41,19 @@ fn axis(x: usize, y: usize, k: u16, stride: u8, dilation: u8, pads: (u16, u16)) 
 
 impl Conv2d {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        self.check_rows(io, Some)
+    }
+
+    /// With `row` bytes for so many weights of an output channel.
+    #[inline(always)]
+    fn check_rows(&self, io: &Operands<'_>, row: impl Fn(usize) -> Option<usize>) -> Check {
         let (x, y) = io.int8()?;
         let window = ([self.kh, self.kw], self.stride, self.dilation, self.pads);
         let [x, y] = slide(window, &x, &y)?;
         let groups = usize::from(self.groups);
         require(groups > 0 && x[3] % groups == 0 && y[3] % groups == 0, Reason::Parameter)?;
-        let weights = product(&[y[3], self.kh.into(), self.kw.into(), x[3] / groups])?;
-        io.constant(self.weights, weights, 1)?;
+        let each = row(product(&[self.kh.into(), self.kw.into(), x[3] / groups])?).ok_or(Reason::Shape)?;
+        io.constant(self.weights, product(&[y[3], each])?, 1)?;
         io.constant(self.bias, y[3], 4)?;
         io.requant(&self.requant, y[3])
     }
@@ -66,10 +73,17 @@ impl DepthwiseConv2d {
 
 impl FullyConnected {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+        self.check_rows(io, Some)
+    }
+
+    /// With `row` bytes for so many weights of an output.
+    #[inline(always)]
+    fn check_rows(&self, io: &Operands<'_>, row: impl Fn(usize) -> Option<usize>) -> Check {
         let (x, y) = io.int8()?;
         let (inputs, outputs) = (x.shape.channels(), y.shape.channels());
         require(x.shape.elements() / inputs == y.shape.elements() / outputs, Reason::Shape)?;
-        io.constant(self.weights, product(&[inputs, outputs])?, 1)?;
+        let each = row(inputs).ok_or(Reason::Shape)?;
+        io.constant(self.weights, product(&[outputs, each])?, 1)?;
         io.constant(self.bias, outputs, 4)?;
         io.requant(&self.requant, outputs)
     }
@@ -86,6 +100,19 @@ macro_rules! asymmetric {
     )*};
 }
 asymmetric!(Conv2dAsymmetric DepthwiseConv2dAsymmetric FullyConnectedAsymmetric);
+
+/// Any four bits are an index, so only lengths are to be looked at.
+macro_rules! palette {
+    ($($name:ident)*) => {$(
+        impl $name {
+            pub(crate) fn check(&self, io: &Operands<'_>) -> Check {
+                io.constant(self.palette, PALETTE, 1)?;
+                self.layer.check_rows(io, palette_row)
+            }
+        }
+    )*};
+}
+palette!(Conv2dPalette FullyConnectedPalette);
 
 impl TransposeConv2d {
     pub(crate) fn check(&self, io: &Operands<'_>) -> Check {

@@ -6,6 +6,7 @@
 pub(crate) mod annex;
 pub(crate) mod builder;
 pub(crate) mod lockstep;
+pub(crate) mod palette;
 pub(crate) mod readme;
 pub(crate) mod recurrent;
 pub(crate) mod streams;
@@ -21,7 +22,7 @@ type Named = (&'static str, fn() -> ModelWriter);
 
 /// The models that use every operator, under the names of their golden files. An operator that comes later gets a
 /// model here.
-pub(crate) const MODELS: [Named; 7] = [
+pub(crate) const MODELS: [Named; 8] = [
     ("v1", || zoo::zoo().place()),
     ("v1-uint8", || unsigned::unsigned().place()),
     ("v1-annex", || annex::annex().place()),
@@ -29,6 +30,7 @@ pub(crate) const MODELS: [Named; 7] = [
     ("v1-recurrent", || recurrent::recurrent().place()),
     ("v1-regions", lockstep::in_regions),
     ("v1-int16", || words::words().place()),
+    ("v1-palette", || palette::palette().place()),
 ];
 
 /// The steps of all of them.
