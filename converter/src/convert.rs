@@ -6,22 +6,27 @@ use crate::encode::{Metadata, encode};
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Layout, ValueId};
-use crate::lossless::optimise;
+use crate::lossless::{optimise, with_palettes};
 use crate::passes;
 use crate::plan::{Request, plan};
 use crate::program::Program;
 use crate::progress::Progress;
 use crate::quantize::{self, Activations, Calibration, Observations, Quantized};
+use crate::recode::{Runs, Weights, recode};
 use crate::report::{ModelReport, QuantizationReport, RepairReport};
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
 use mote_format::{AlignedBytes, DType, Original};
 use mote_runtime::Model;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// Samples that calibration reads at most.
 pub const CALIBRATION_SAMPLES: usize = 200;
+
+/// Samples that weights of four bits are fitted to at most.
+const RECODED: usize = 64;
 
 /// Samples that verification runs at most.
 const VERIFIED: usize = 8;
@@ -41,6 +46,8 @@ pub struct Options {
     pub calibration: Calibration,
     /// What activations are stored in.
     pub activations: Activations,
+    /// What weights are stored in.
+    pub weights: Weights,
     /// Class names of the first output.
     pub labels: Vec<String>,
     /// What is asked of the memory plan.
@@ -99,7 +106,8 @@ fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> 
             .unwrap_or(options.prepare.clone()),
         ..Metadata::default()
     };
-    Ok(finish(&program, metadata, &options.memory)?.0)
+    let (program, levels) = recode(&program, &options.weights, &Runs::default())?;
+    Ok(finish(&program, metadata, &options.memory, &levels)?.0)
 }
 
 /// The preparation by which raw data are the bytes of a uint8 input: pixels, for all models of that kind.
@@ -113,22 +121,26 @@ fn assemble(program: &Program, metadata: &Metadata, request: &Request) -> Result
     encode(program, &plan(program, request)?, metadata)
 }
 
-/// Writes the program without what its outputs do not depend on. The second value is the model with all of it, where
-/// something has been removed.
+/// Writes the program without what its outputs do not depend on, the weights of the nodes that have sixteen levels as
+/// indices. The second value is the model with all of it and every weight a byte, where that is another one.
 fn finish(
     program: &Program,
     mut metadata: Metadata,
     request: &Request,
+    levels: &HashSet<String>,
 ) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
+    let small = if levels.is_empty() { small } else { with_palettes(&small, levels)? };
     let converted = |bytes| Converted { bytes, errors: Vec::new(), quantization: None };
-    if removed.is_empty() {
+    if removed.is_empty() && levels.is_empty() {
         return Ok((converted(assemble(program, &metadata, request)?), None));
     }
     // What is left may fit where the whole does not.
     let anywhere = Request { rows: request.rows, ..Request::default() };
     let whole = assemble(program, &metadata, &anywhere)?;
-    metadata.original = Some(original(&whole)?);
+    if !removed.is_empty() {
+        metadata.original = Some(original(&whole)?);
+    }
     metadata.removed.extend(removed);
     let converted = converted(assemble(&small, &metadata, request)?);
     same_outputs(&whole, &converted.bytes)?;
@@ -190,7 +202,12 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         removed: graph.removed.clone(),
         ..Metadata::default()
     };
-    let (mut converted, whole) = finish(&program, metadata, &options.memory)?;
+    let runs = match &samples {
+        Some(samples) if !options.weights.is_int8() => Runs(samples()?.take(RECODED).collect::<Result<_>>()?),
+        _ => Runs::default(),
+    };
+    let (program, levels) = recode(&program, &options.weights, &runs)?;
+    let (mut converted, whole) = finish(&program, metadata, &options.memory, &levels)?;
     let Some(samples) = samples else { return Ok(converted) };
     let some: Vec<Sample> = samples()?.take(VERIFIED).collect::<Result<_>>()?;
     let bar = options.progress.bar("verifying", some.len());

@@ -24,6 +24,7 @@ pub mod program;
 pub mod progress;
 mod proto;
 pub mod quantize;
+pub mod recode;
 pub mod reference;
 pub mod report;
 mod resample;

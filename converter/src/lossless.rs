@@ -14,6 +14,7 @@ mod flow;
 mod interval;
 mod keep;
 mod layer;
+mod palette;
 mod ranges;
 mod rebuild;
 mod shrink;
@@ -22,6 +23,8 @@ mod steps;
 use crate::error::Result;
 use crate::ir::Removed;
 use crate::program::Program;
+
+pub use palette::with_palettes;
 
 /// The program with the same outputs for every input and as little as possible to compute, and what has been removed.
 pub fn optimise(program: &Program) -> Result<(Program, Vec<Removed>)> {

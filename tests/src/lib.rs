@@ -43,6 +43,7 @@ pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> C
         strict: true,
         calibration: Calibration::MinMax,
         activations: Default::default(),
+        weights: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

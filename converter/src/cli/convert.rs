@@ -10,6 +10,7 @@ use crate::model_file;
 use crate::page::Page;
 use crate::plan::{Region, Request};
 use crate::quantize::{Activations, Calibration};
+use crate::recode::Weights;
 use crate::report::{ModelReport, QuantizationReport, RegionReport};
 use clap::Args;
 use mote_runtime::Kernels;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   mote convert net.onnx -o net.mote --calib samples.npz --input-shape 1,3,96,96
   mote convert net.onnx --calib photos/ --scale 1/255 --report net.html --eval validation/
   mote convert net.onnx --calib x.npy --calibration percentile:99.99 --json
+  mote convert net.onnx --calib x.npy --weights int4 --weights logits=int8
   mote convert int8.tflite -o net.mote --labels classes.txt
   mote convert float.tflite --calib samples.npz
   mote convert int8.tflite --region dtcm=16384 --region sram=65536:4";
@@ -46,6 +48,10 @@ pub(crate) struct Convert {
     /// What activations are stored in: int8, or int16 for twice the memory and less noise; weights are int8
     #[arg(long, value_name = "TYPE", default_value = "int8", value_parser = ["int8", "int16"])]
     activations: String,
+    /// What weights of convolutions and dense layers are stored in: int8, int4, palette16 (sixteen values that a layer's
+    /// weights share), or auto, the smallest that keeps the outputs close; LAYER=TYPE for one layer [default: int8]
+    #[arg(long, value_name = "[LAYER=]TYPE")]
+    weights: Vec<String>,
     /// Class names to store in the model, a line each
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -87,6 +93,7 @@ impl Convert {
             strict: self.preparation.strict,
             calibration: self.calibration.as_deref().unwrap_or("auto").parse::<Calibration>()?,
             activations: if self.activations == "int16" { Activations::Int16 } else { Activations::Int8 },
+            weights: Weights::parse(&self.weights)?,
             labels: read_labels(self.labels.as_ref())?,
             memory: Request {
                 ram: self.ram,

@@ -73,6 +73,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
         strict: false,
         calibration: Calibration::MinMax,
         activations: Default::default(),
+        weights: Default::default(),
         labels,
         memory: Request::default(),
         progress: Progress::Shown,

@@ -13,7 +13,7 @@ pub(super) fn rounding(given: &Given) -> Rounding {
 }
 
 /// A real multiplier in a rounding profile.
-pub(super) fn multiplier(round: Rounding, real: f64) -> Scale {
+pub(crate) fn multiplier(round: Rounding, real: f64) -> Scale {
     match round {
         Rounding::Float => Scale { mult: (real as f32).to_bits() as i32, shift: 0 },
         _ => scale_of(real),

@@ -225,6 +225,7 @@ mod tests {
             strict: true,
             calibration: Calibration::MinMax,
             activations: Activations::Int8,
+            weights: Default::default(),
             labels: Vec::new(),
             memory: Request::default(),
             progress: Progress::Hidden,

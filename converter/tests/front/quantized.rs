@@ -46,6 +46,7 @@ pub(crate) fn calibrated(
         strict: false,
         calibration: Calibration::MinMax,
         activations,
+        weights: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

@@ -72,6 +72,7 @@ fn converted(network: &Path, calib: &Path, calibration: Calibration) -> Converte
         strict: false,
         calibration,
         activations: Default::default(),
+        weights: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

@@ -30,6 +30,7 @@ fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
         strict: false,
         calibration: Calibration::MinMax,
         activations: Default::default(),
+        weights: Default::default(),
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

@@ -6,6 +6,7 @@
 use core::arch::asm;
 
 use super::{Block, Isa, Layer, Rows, Slide, Taps, block_bytes};
+use crate::indexed::Indexed;
 use crate::quant::{Channels, Output, held, plain_shift};
 use crate::view::Word;
 use crate::ways::{self, Ways};
@@ -26,6 +27,7 @@ macro_rules! dsp {
     };
 }
 
+mod indexed;
 mod pack;
 mod product;
 mod slide;
@@ -83,6 +85,11 @@ impl<const WAYS: u32> Isa for ArmDsp<WAYS> {
     #[inline(always)]
     fn product(self, block: &mut Block<'_>, layer: &Layer<'_>, y: &mut [i8]) {
         pack::product(self, block, layer, y);
+    }
+
+    #[inline(always)]
+    fn indexed(self, block: &mut Block<'_>, layer: &Indexed<'_>, y: &mut [i8]) {
+        indexed::indexed(self, block, layer, y);
     }
 
     #[inline(always)]

@@ -20,7 +20,7 @@ pub(super) const PATCHES: usize = 4;
 const SUMS: usize = 16;
 
 /// The first aligned word of a block's scratch, when the scratch holds the block.
-fn base(block: &mut Block<'_>) -> Option<*mut i8> {
+pub(super) fn base(block: &mut Block<'_>) -> Option<*mut i8> {
     if block.scratch.len() < block_bytes(block.len, block.count) {
         return None;
     }
@@ -239,7 +239,7 @@ impl Call<'_, '_> {
             y: null_mut(),
             step: if block.count == 1 { w.stride - block.len } else { self.layer.stride },
             twice: 2 * output.zero + 1,
-            profile: if output.round == Rounding::Single { SINGLE } else { DOUBLE },
+            profile: profile(output),
             y_end: null_mut(),
             w: weights.as_ptr(),
             lead: 8 * lead,
@@ -248,6 +248,11 @@ impl Call<'_, '_> {
             skip_sixteens: sixteens.wrapping_neg() & 3,
         })
     }
+}
+
+/// The profile of plain channels, as the loops know it.
+pub(super) fn profile(output: &Output) -> i32 {
+    if output.round == Rounding::Single { SINGLE } else { DOUBLE }
 }
 
 /// Runs the loops over a block, for as many rows as there are outputs at `y`.
@@ -391,7 +396,7 @@ pub(super) fn requantize(sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
 
 /// As [`requantize`], for the channels from `n` on.
 #[inline(never)]
-fn requantize_from(n: usize, sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
+pub(super) fn requantize_from(n: usize, sums: &[i32], channels: &Channels<'_>, y: &mut [i8]) {
     requantize(sums, &channels.part(n, sums.len()), y);
 }
 

@@ -157,8 +157,84 @@ macro_rules! single {
     };
 }
 
+/// The outputs of a row from the sums of four patches in `r8` to `r11`; from label 1 on comes the next row.
+macro_rules! outputs_of_four_patches {
+    () => {
+        concat!(
+        "add r0, sp, #{mult}
+        ldm r0, {{r2, r3, r4, r5, r6, r7, r12}}
+        ldr r0, [r2], #4
+        ldrsb lr, [r3], #1
+        strd r2, r3, [sp, #{mult}]
+        sub lr, r7, lr
+        lsl r6, r6, lr
+        adds r7, r7, #1
+        bne 10f\n",
+        double!("lr" ["r8" "r9" "r10" "r11"]),
+        "11:
+        ssat r8, #8, r8, asr #1
+        ssat r9, #8, r9, asr #1
+        ssat r10, #8, r10, asr #1
+        ssat r11, #8, r11, asr #1
+        strb r9, [r4, r5]
+        strb r10, [r4, r5, lsl #1]
+        add r5, r5, r5, lsl #1
+        strb r11, [r4, r5]
+        strb r8, [r4], #1
+        12:
+        str r4, [sp, #{y}]
+        cmp r4, r12
+        bne 1b
+        b 4f
+        10:
+        bgt 20f\n",
+        single!("lr" ["r8" "r9" "r10" "r11"]),
+        "b 11b
+        20:
+        stm r4!, {{r8, r9, r10, r11}}
+        b 12b
+        4:"
+        )
+    };
+}
+
+/// The output of a row from the sum of one patch in `r8`; from label 1 on comes the next row.
+macro_rules! outputs_of_one_patch {
+    () => {
+        concat!(
+            "add r0, sp, #{mult}
+        ldm r0, {{r2, r3, r4, r5, r6, r7, r9}}
+        ldr r0, [r2], #4
+        ldrsb r12, [r3], #1
+        strd r2, r3, [sp, #{mult}]
+        add r1, r1, r5
+        sub r12, r7, r12
+        lsl r6, r6, r12
+        adds r7, r7, #1
+        bpl 10f\n",
+            single!("r12"["r8"]),
+            "11:
+        ssat r8, #8, r8, asr #1
+        strb r8, [r4], #1
+        12:
+        str r4, [sp, #{y}]
+        cmp r4, r9
+        bne 1b
+        b 4f
+        10:
+        bne 20f\n",
+            double!("r12"["r8"]),
+            "b 11b
+        20:
+        str r8, [r4], #4
+        b 12b
+        4:"
+        )
+    };
+}
+
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident { $($code:expr,)* } $($operand:ident = $value:expr,)*) => {
+    ($(#[$doc:meta])* $name:ident($args:ident) { $($code:expr,)* } $($operand:ident = $value:expr,)*) => {
         $(#[$doc])*
         ///
         /// # Safety
@@ -166,7 +242,7 @@ macro_rules! kernel {
         /// exponents, the patches and the outputs lie where `product` says; patches are word-aligned, and so is each row's
         /// part of weights where rounds of sixteen are done. Unless the profile is raw, the channels are plain.
         #[unsafe(naked)]
-        pub(super) unsafe extern "C" fn $name(product: *const Product) {
+        pub(in crate::isa::arm_dsp) unsafe extern "C" fn $name(product: *const $args) {
             naked_asm!(
                 dsp!(),
                 "push {{r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}}
@@ -175,17 +251,13 @@ macro_rules! kernel {
                 push {{r4, r5, r6, r7, r8, r9, r10, r11}}
                 ldm r0, {{r4, r5, r6, r7, r8, r9, r10, r11}}
                 push {{r4, r5, r6, r7, r8, r9, r10, r11}}
-                ldr r1, [sp, #{w}]
-                ldr r0, [sp, #{lead}]",
+                ldr r1, [sp, #{w}]",
                 $($code,)*
                 "add sp, sp, #64
                 pop {{r3, r4, r5, r6, r7, r8, r9, r10, r11, pc}}",
-                begin = const size_of::<Product>(),
-                lead = const offset_of!(Product, lead),
-                mult = const offset_of!(Product, mult),
-                skip = const offset_of!(Product, skip),
-                w = const offset_of!(Product, w),
-                y = const offset_of!(Product, y),
+                mult = const offset_of!($args, mult),
+                w = const offset_of!($args, w),
+                y = const offset_of!($args, y),
                 $($operand = const $value,)*
             )
         }
@@ -194,8 +266,9 @@ macro_rules! kernel {
 
 kernel! {
     /// Four patches.
-    four_patches {
-        "ldr r2, [sp, #{skip}]
+    four_patches(Product) {
+        "ldr r0, [sp, #{lead}]
+        ldr r2, [sp, #{skip}]
         adr.w r3, 2f
         movs r4, #{four}
         mla r2, r2, r4, r3
@@ -227,49 +300,21 @@ kernel! {
         four_times_four_patches!(),
         four_times_four_patches!(),
         "cmp r2, lr
-        bne 2b
-        add r0, sp, #{mult}
-        ldm r0, {{r2, r3, r4, r5, r6, r7, r12}}
-        ldr r0, [r2], #4
-        ldrsb lr, [r3], #1
-        strd r2, r3, [sp, #{mult}]
-        sub lr, r7, lr
-        lsl r6, r6, lr
-        adds r7, r7, #1
-        bne 10f",
-        double!("lr" ["r8" "r9" "r10" "r11"]),
-        "11:
-        ssat r8, #8, r8, asr #1
-        ssat r9, #8, r9, asr #1
-        ssat r10, #8, r10, asr #1
-        ssat r11, #8, r11, asr #1
-        strb r9, [r4, r5]
-        strb r10, [r4, r5, lsl #1]
-        add r5, r5, r5, lsl #1
-        strb r11, [r4, r5]
-        strb r8, [r4], #1
-        12:
-        str r4, [sp, #{y}]
-        cmp r4, r12
-        bne 1b
-        b 4f
-        10:
-        bgt 20f",
-        single!("lr" ["r8" "r9" "r10" "r11"]),
-        "b 11b
-        20:
-        stm r4!, {{r8, r9, r10, r11}}
-        b 12b
-        4:",
+        bne 2b",
+        outputs_of_four_patches!(),
     }
+    begin = size_of::<Product>(),
     bias = offset_of!(Product, bias),
     four = FOUR_PATCHES,
+    lead = offset_of!(Product, lead),
+    skip = offset_of!(Product, skip),
 }
 
 kernel! {
     /// One patch.
-    one_patch {
-        "ldrd r2, r3, [sp, #{skip}]
+    one_patch(Product) {
+        "ldr r0, [sp, #{lead}]
+        ldrd r2, r3, [sp, #{skip}]
         adr.w r4, 6f
         movs r5, #{four}
         mla r2, r2, r5, r4
@@ -319,36 +364,15 @@ kernel! {
         sixteen_times_one_patch!(),
         "cmp r2, lr
         bne 2b
-        4:
-        add r0, sp, #{mult}
-        ldm r0, {{r2, r3, r4, r5, r6, r7, r9}}
-        ldr r0, [r2], #4
-        ldrsb r12, [r3], #1
-        strd r2, r3, [sp, #{mult}]
-        add r1, r1, r5
-        sub r12, r7, r12
-        lsl r6, r6, r12
-        adds r7, r7, #1
-        bpl 10f",
-        single!("r12" ["r8"]),
-        "11:
-        ssat r8, #8, r8, asr #1
-        strb r8, [r4], #1
-        12:
-        str r4, [sp, #{y}]
-        cmp r4, r9
-        bne 1b
-        b 4f
-        10:
-        bne 20f",
-        double!("r12" ["r8"]),
-        "b 11b
-        20:
-        str r8, [r4], #4
-        b 12b
         4:",
+        outputs_of_one_patch!(),
     }
+    begin = size_of::<Product>(),
     bias = offset_of!(Product, bias),
     four = ONE_PATCH,
+    lead = offset_of!(Product, lead),
     sixteen = SIXTEEN,
+    skip = offset_of!(Product, skip),
 }
+
+pub(super) mod indexed;
