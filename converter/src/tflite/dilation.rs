@@ -86,8 +86,8 @@ fn geometry(file: &File<'_>, [front, conv, back]: [&Node<'_>; 3]) -> Option<Dila
         a.kind == b.kind && a.scales == b.scales && a.zeros == b.zeros
     };
     let (&[n, h, wide, _], &[images, oh, ow, _]) = (&x.dims[..], &y.dims[..]) else { return None };
-    if x.kind != TensorType::INT8 || !same(x, spread) || !same(result, y) || images != n || w.dims.len() != 4
-    {
+    let kind = [TensorType::INT8, TensorType::FLOAT32].contains(&x.kind);
+    if !kind || !same(x, spread) || !same(result, y) || images != n || w.dims.len() != 4 {
         return None;
     }
     let list = |node: &Node<'_>, i: usize| tensor(node.inputs.get(i))?.integers();

@@ -46,9 +46,9 @@ pub(super) fn onnx(file: &File<'_>) -> Result<Vec<u8>> {
     })?;
     let mut refusals = Vec::new();
     for node in &file.nodes {
-        let Some(row) = operators::find(node) else { continue };
-        if let Err(cause) = (row.lower)(&mut network, node) {
-            refusals.push(refusal(file, node, cause));
+        let (Some(row), Some(node)) = (operators::find(node), network.folds.replace(node)) else { continue };
+        if let Err(cause) = (row.lower)(&mut network, &node) {
+            refusals.push(refusal(file, &node, cause));
             node.outputs.iter().for_each(|&t| network.pretend(t));
         }
     }

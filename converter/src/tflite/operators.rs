@@ -67,6 +67,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     MAX_POOL_2D window::max_pool, "none", "";
     MEAN reduce::mean, "double", "constant axes";
     MINIMUM elementwise::minimum, "none", "at one scale; up to four dimensions, with broadcasting";
+    MIRROR_PAD slices::mirror_pad, "none", "constant amounts";
     MUL elementwise::mul, "double", "up to four dimensions, with broadcasting";
     PACK layout::pack, "none", "tensors at the output's scale";
     PAD layout::pad, "none", "constant amounts";

@@ -3,6 +3,7 @@
 
 use super::file::Node;
 use super::lower::Lowering;
+use super::slices::along_axes;
 use super::window::image;
 use crate::error::Result;
 use crate::resample::{ONE, Sample, store};
@@ -30,7 +31,31 @@ pub(super) fn nearest<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let options = l.options(node, node.options.builtin_options_as_resize_nearest_neighbor_options())?;
     let grid =
         Grid { align_corners: options.align_corners(), half_pixel_centers: options.half_pixel_centers() };
-    resize(l, node, grid, Rounding::Double, Grid::nearest)
+    if l.input(node, 0)?.kind != TensorType::INT16 {
+        let nearest = |grid: Grid, o, input, output| Some(grid.nearest(o, input, output));
+        return resize(l, node, grid, Rounding::Double, nearest);
+    }
+    // The kernel of images takes bytes; rows and columns of any width are gathered.
+    let ([n, h, w, c], [rows, cols]) = (image(l, node)?, size(l, node, grid)?);
+    let near = |o, input, output| grid.nearest(o, input, output).near;
+    let rows = (0..rows).map(|o| near(o, h, rows)).collect();
+    let cols = (0..cols).map(|o| near(o, w, cols)).collect();
+    along_axes(l, node, &[(0..n).collect(), rows, cols, (0..c).collect()])
+}
+
+/// The size that the file asks for.
+fn size(l: &Lowering<'_>, node: &Node<'_>, grid: Grid) -> Result<[usize; 2]> {
+    if grid.align_corners && grid.half_pixel_centers {
+        return Err(l.refuse(node, "it aligns both corners and centers"));
+    }
+    let size = l.integers(node, 1)?;
+    for &n in &size {
+        l.narrow::<u16>(node, "height or width", n)?;
+    }
+    match size[..] {
+        [h, w] if h > 0 && w > 0 => Ok([h as usize, w as usize]),
+        _ => Err(l.refuse(node, format!("its size is {size:?}"))),
+    }
 }
 
 fn resize<'a>(
@@ -40,19 +65,12 @@ fn resize<'a>(
     round: Rounding,
     sample: impl Fn(Grid, usize, usize, usize) -> Option<Sample>,
 ) -> Result<()> {
-    let (x, size) = (image(l, node)?, l.integers(node, 1)?);
+    let (x, [h, w]) = (image(l, node)?, size(l, node, grid)?);
     l.keeps_scale(node, 0)?;
-    for &n in [x[1] as i64, x[2] as i64].iter().chain(&size) {
-        l.narrow::<u16>(node, "height or width", n)?;
+    for n in [x[1], x[2]] {
+        l.narrow::<u16>(node, "height or width", n as i64)?;
     }
-    let [h, w] = match size[..] {
-        [h, w] if h > 0 && w > 0 => [h as usize, w as usize],
-        _ => return Err(l.refuse(node, format!("its size is {size:?}"))),
-    };
     l.expect_shape(node, &[x[0], h, w, x[3]])?;
-    if grid.align_corners && grid.half_pixel_centers {
-        return Err(l.refuse(node, "it aligns both corners and centers"));
-    }
     let mut table = |input: usize, output: usize| {
         let samples: Option<Vec<Sample>> = (0..output).map(|o| sample(grid, o, input, output)).collect();
         samples.and_then(|s| store(&mut l.program.writer, &s))
@@ -101,10 +119,10 @@ impl Grid {
     }
 
     /// `GetNearestNeighbor`, in its floats.
-    fn nearest(self, o: usize, input: usize, output: usize) -> Option<Sample> {
+    fn nearest(self, o: usize, input: usize, output: usize) -> Sample {
         let step = self.float_step(input, output);
         let at = (o as f32 + if self.half_pixel_centers { 0.5 } else { 0.0 }) * step;
         let whole = if self.align_corners { at.round() } else { at.floor() };
-        Some(Sample::at((whole as usize).min(input - 1)))
+        Sample::at((whole as usize).min(input - 1))
     }
 }

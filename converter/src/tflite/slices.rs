@@ -5,7 +5,8 @@ use super::lower::Lowering;
 use crate::error::Result;
 use crate::program::Operand;
 use crate::walk::Walk;
-use mote_format::{Gather, MAX_RANK, Op as Kernel, Pad};
+use mote_format::{Gather, MAX_RANK, Op as Kernel, Pad, Reshape};
+use tract_tflite::tflite::MirrorPadMode;
 
 /// What is taken along one dimension.
 #[derive(Clone, Copy)]
@@ -274,6 +275,58 @@ pub(super) fn gather<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
     let input = l.place(node, 0, &x.dims)?;
     let axis = l.narrow(node, "axis", axis as i64)?;
     l.push(node, Kernel::Gather(Gather { axis, indices }), &[input])
+}
+
+/// The border holds what lies inside, mirrored: behind the outermost elements or with them.
+pub(super) fn mirror_pad<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
+    let options = l.options(node, node.options.builtin_options_as_mirror_pad_options())?;
+    let (x, amounts) = (source(l, node, 0)?, l.integers(node, 1)?);
+    let skip = match options.mode() {
+        MirrorPadMode::REFLECT => 1,
+        MirrorPadMode::SYMMETRIC => 0,
+        other => return Err(l.refuse(node, format!("its mode is {}", other.0))),
+    };
+    let along = |(&n, sides): (&usize, &[i64])| {
+        let most = n - skip;
+        let [before, after] = [sides[0], sides[1]].map(|s| usize::try_from(s).ok().filter(|&s| s <= most));
+        let front = (skip..before? + skip).rev();
+        let back = (n - skip - after?..n - skip).rev();
+        Some(front.chain(0..n).chain(back).collect())
+    };
+    let lists: Option<Vec<Vec<usize>>> = (amounts.len() == 2 * x.dims.len())
+        .then(|| x.dims.iter().zip(amounts.chunks_exact(2)).map(along).collect())
+        .flatten();
+    match lists {
+        Some(lists) => along_axes(l, node, &lists),
+        None => Err(l.refuse(node, format!("it adds {amounts:?} to {:?}", x.dims))),
+    }
+}
+
+/// Takes a list of indices along each axis of input 0, axis by axis.
+pub(super) fn along_axes<'a>(l: &mut Lowering<'a>, node: &Node<'a>, lists: &[Vec<usize>]) -> Result<()> {
+    let (x, mut dims) = (source(l, node, 0)?, lists.iter().map(Vec::len).collect::<Vec<_>>());
+    expect(l, node, 0, &dims)?;
+    l.keeps_scale(node, 0)?;
+    dims.clone_from(&x.dims);
+    let mut input = l.place(node, 0, &dims)?;
+    let moving = |(axis, list): (usize, &Vec<usize>)| !list.iter().copied().eq(0..x.dims[axis]);
+    let mut axes: Vec<usize> =
+        lists.iter().enumerate().filter(|&a| moving(a)).map(|(axis, _)| axis).collect();
+    let Some(last) = axes.pop() else { return l.push(node, Kernel::Reshape(Reshape {}), &[input]) };
+    let op = |l: &mut Lowering<'a>, axis: usize| {
+        let narrow = |&i: &usize| l.narrow::<u16>(node, "index", i as i64);
+        let words = lists[axis].iter().map(narrow).collect::<Result<Vec<_>>>()?;
+        let bytes: Vec<u8> = words.iter().flat_map(|i| i.to_le_bytes()).collect();
+        let indices = l.program.writer.constant(&bytes);
+        Ok(Kernel::Gather(Gather { axis: l.narrow(node, "axis", axis as i64)?, indices }))
+    };
+    for axis in axes {
+        let gather = op(l, axis)?;
+        dims[axis] = lists[axis].len();
+        input = l.push_shaped(node, gather, &[input], &dims)?;
+    }
+    let gather = op(l, last)?;
+    l.push(node, gather, &[input])
 }
 
 /// The size of the blocks of an image whose dimensions are given.

@@ -8,7 +8,7 @@ use super::slices::take;
 use super::window::{
     Convolution, Narrow, bias, convolution, depthwise_convolution, pool, weight_scales, weights,
 };
-use super::{dense, layout, reduce, slices};
+use super::{dense, layout, reduce, resize, slices};
 use crate::error::{Error, Result};
 use crate::interpolated::{self, UNIT, near_power};
 use crate::quantize::weights::{biases16, i8s, i32s, requant16};
@@ -43,6 +43,7 @@ static OPERATORS: &[Row] = &[
     (B::LOGISTIC, logistic, "interpolated table of LiteRT", "an input scale of at most 2.66"),
     (B::MAX_POOL_2D, max_pool, "none", ""),
     (B::MEAN, reduce::mean, "double", "constant axes"),
+    (B::MIRROR_PAD, slices::mirror_pad, "none", "constant amounts"),
     (B::MUL, mul, "double", "up to four dimensions, with broadcasting"),
     (B::PACK, layout::pack, "none", "tensors at the output's scale"),
     (B::PAD, layout::pad, "none", "constant amounts"),
@@ -50,6 +51,8 @@ static OPERATORS: &[Row] = &[
     (B::RELU, relu, "double", ""),
     (B::RELU6, relu6, "double", ""),
     (B::RESHAPE, layout::reshape, "none", "the output's shape as stored"),
+    (B::RESIZE_NEAREST_NEIGHBOR, resize::nearest, "none", "constant size"),
+    (B::REVERSE_V2, slices::reverse, "none", "constant axes"),
     (B::SLICE, slices::slice, "none", "constant begin and size"),
     (B::SOFTMAX, softmax, "interpolated tables of LiteRT", "int16 to int16"),
     (B::SPACE_TO_BATCH_ND, slices::space_to_batch, "none", "as int8"),
@@ -60,6 +63,7 @@ static OPERATORS: &[Row] = &[
     (B::SUB, sub, "double", "as ADD"),
     (B::SUM, reduce::sum, "double", "constant axes"),
     (B::TANH, tanh, "interpolated table of LiteRT", "an input scale of at most 2.66"),
+    (B::TILE, slices::tile, "none", "constant counts"),
     (B::TRANSPOSE, transpose, "none", "constant order"),
     (B::UNPACK, slices::unpack, "none", ""),
 ];

@@ -3,7 +3,7 @@
 
 use crate::builder::{Model, Options, Random, options};
 use crate::float_slices;
-use crate::float_window::{Weights, convolution, dense, pool, weights};
+use crate::float_window::{Weights, convolution, dense, dilated, pool, weights};
 use crate::litert;
 use crate::oracle::Slide;
 use mote_converter::import::{self, InputShapes};
@@ -38,6 +38,8 @@ fn cases() -> Vec<Case> {
         convolution("DEPTHWISE_CONV_2D of int8", slide([2, 2], 1, 1, false), true, Weights::Int8),
         pool("AVERAGE_POOL_2D", slide([3, 3], 2, 1, true)),
         pool("MAX_POOL_2D", slide([2, 3], 1, 1, true)),
+        dilated(false),
+        dilated(true),
         dense("FULLY_CONNECTED", &[2, 12], &[2, 5]),
         dense("FULLY_CONNECTED of an image", &[1, 2, 2, 3], &[1, 5]),
         dense("FULLY_CONNECTED of rows", &[1, 2, 2, 12], &[1, 2, 2, 5]),

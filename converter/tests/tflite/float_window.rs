@@ -154,3 +154,61 @@ pub(crate) fn dense(name: &'static str, from: &[i32], to: &[i32]) -> Case {
             .collect()
     })
 }
+
+/// A convolution of 2 × 2 between both changes of blocks: the dilated convolution that it means.
+pub(crate) fn dilated(depthwise: bool) -> Case {
+    let ([h, w], [pads, crops]) = ([6usize, 7], [[2, 2, 2, 3], [0, 1, 0, 1]]);
+    let mut m = Model::default();
+    let x = input(&mut m, &[1, h as i32, w as i32, 2]);
+    let (size, padding, crop) = (m.ints(&[2], &[2, 2]), m.ints(&[2, 2], &pads), m.ints(&[2, 2], &crops));
+    let spread = m.other(F32, &[4, 5, 6, 2]);
+    let options = options!(SpaceToBatchNDOptions, SpaceToBatchNDOptionsArgs {});
+    m.op(B::SPACE_TO_BATCH_ND, &[x, size, padding], spread, Some(options));
+    let dims = if depthwise { [1, 2, 2, 2] } else { [2, 2, 2, 2] };
+    let (k, weights) = weights(&mut m, &dims, 0, Weights::Float);
+    let result = m.other(F32, &[4, 4, 5, 2]);
+    let (code, options) = if depthwise {
+        let options = options!(
+            DepthwiseConv2DOptions,
+            DepthwiseConv2DOptionsArgs {
+                padding: Padding::VALID,
+                stride_w: 1,
+                stride_h: 1,
+                depth_multiplier: 1
+            }
+        );
+        (B::DEPTHWISE_CONV_2D, options)
+    } else {
+        let options =
+            options!(Conv2DOptions, Conv2DOptionsArgs { padding: Padding::VALID, stride_w: 1, stride_h: 1 });
+        (B::CONV_2D, options)
+    };
+    let bias = m.floats(&[2], &[0.5, -0.25]);
+    m.op(code, &[spread, k, bias], result, Some(options));
+    let y = m.other(F32, &[1, 7, 9, 2]);
+    let options = options!(BatchToSpaceNDOptions, BatchToSpaceNDOptionsArgs {});
+    m.op(B::BATCH_TO_SPACE_ND, &[result, size, crop], y, Some(options)).output(y);
+    let name = if depthwise { "BATCH_TO_SPACE_ND depthwise" } else { "SPACE_TO_BATCH_ND" };
+    case(name, &m, move |x| {
+        let tap = |row: usize, column: usize, c: usize| {
+            let (Some(row), Some(column)) = (row.checked_sub(2), column.checked_sub(2)) else { return 0.0 };
+            if row < h && column < w { x[(row * w + column) * 2 + c] } else { 0.0 }
+        };
+        let mut y = Vec::new();
+        for (row, column, o) in (0..7 * 9 * 2).map(|i| (i / 18, i / 2 % 9, i % 2)) {
+            let taps = (0..4).map(|t| (t / 2, t % 2));
+            y.push(
+                taps.map(|(ky, kx)| {
+                    let at = |c| tap(row + 2 * ky, column + 2 * kx, c);
+                    match depthwise {
+                        true => at(o) * weights[(ky * 2 + kx) * 2 + o],
+                        false => (0..2).map(|c| at(c) * weights[((o * 2 + ky) * 2 + kx) * 2 + c]).sum(),
+                    }
+                })
+                .sum::<f32>()
+                    + [0.5, -0.25][o],
+            );
+        }
+        y
+    })
+}

@@ -2,7 +2,7 @@
 
 use crate::Case;
 use crate::builder::{Model, Options, Q, options};
-use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, Padding};
+use tract_tflite::tflite::{ActivationFunctionType, BuiltinOperator as B, MirrorPadMode, Padding};
 
 const SCALE: Q = (0.05, -9);
 
@@ -11,6 +11,9 @@ pub(crate) fn cases() -> Vec<Case> {
         sliced(),
         turned_around(),
         tiled(),
+        mirrored(MirrorPadMode::REFLECT, [[0, 0], [2, 1], [3, 3], [0, 1]]),
+        mirrored(MirrorPadMode::SYMMETRIC, [[0, 0], [3, 0], [1, 4], [2, 2]]),
+        mirrored(MirrorPadMode::SYMMETRIC, [[0, 0]; 4]),
         spread(),
         split(2),
         split(0),
@@ -140,6 +143,22 @@ fn tiled() -> Case {
     m.op(B::TILE, &[x, counts], y, Some(options!(TileOptions, TileOptionsArgs {}))).output(y);
     let at = |i: &Vec<usize>| place(&[3, 4, 2], &[i[0] % 3, i[1], i[2] % 2]);
     Case::new("TILE", &m, picked(indices(&[6, 4, 6]).iter().map(at).collect()))
+}
+
+fn mirrored(mode: MirrorPadMode, amounts: [[i32; 2]; 4]) -> Case {
+    const DIMS: [usize; 4] = [1, 3, 4, 2];
+    let y: [usize; 4] = std::array::from_fn(|d| DIMS[d] + amounts[d].iter().sum::<i32>() as usize);
+    let options = options!(MirrorPadOptions, MirrorPadOptionsArgs { mode: mode });
+    // Walks from the first element outwards and back.
+    let turn = usize::from(mode == MirrorPadMode::SYMMETRIC);
+    let inside = move |d: usize, i: usize| {
+        let (n, from) = (DIMS[d] as i32, i as i32 - amounts[d][0]);
+        let from = if from < 0 { -from - turn as i32 } else { from };
+        (if from >= n { 2 * n - 2 - from + turn as i32 } else { from }) as usize
+    };
+    let from = move |i: &[usize]| Some((0..4).map(|d| inside(d, i[d])).collect());
+    let list = amounts.as_flattened();
+    turned("MIRROR_PAD", (B::MIRROR_PAD, Some(options)), (DIMS, y), &[(&[4, 2], list)], from)
 }
 
 fn spread() -> Case {

@@ -2,6 +2,7 @@
 
 use super::{Lowered, constants};
 use crate::proto::{info, sizes};
+use crate::tflite::dilation::Folds;
 use crate::tflite::file::{File, Node, Tensor};
 use crate::tflite::lower::kind_name;
 use ndarray::{ArrayD, IxDyn};
@@ -23,6 +24,7 @@ const TO_NHWC: [usize; 4] = [0, 2, 3, 1];
 /// A network under construction.
 pub(super) struct Network<'a> {
     pub(super) file: &'a File<'a>,
+    pub(super) folds: Folds,
     graph: GraphProto,
     /// What holds each tensor of the file: channels first where it has four dimensions.
     names: Vec<Option<String>>,
@@ -36,6 +38,7 @@ impl<'a> Network<'a> {
     pub(super) fn new(file: &'a File<'a>) -> Lowered<Self> {
         let mut network = Network {
             file,
+            folds: Folds::find(file),
             graph: GraphProto::default(),
             names: vec![None; file.tensors.len()],
             known: HashMap::new(),

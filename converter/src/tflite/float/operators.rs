@@ -28,6 +28,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     ARG_MAX slices::arg_max;
     ARG_MIN slices::arg_min;
     AVERAGE_POOL_2D window::average_pool;
+    BATCH_TO_SPACE_ND window::no_dilation;
     BROADCAST_TO slices::broadcast;
     CAST elementwise::cast;
     CEIL elementwise::ceil;
@@ -79,6 +80,7 @@ pub(super) static OPERATORS: &[Row] = operators! {
     SIN elementwise::sin;
     SLICE slices::slice;
     SOFTMAX elementwise::softmax;
+    SPACE_TO_BATCH_ND window::no_dilation;
     SPACE_TO_DEPTH slices::space_to_depth;
     SPLIT slices::split;
     SPLIT_V slices::split_v;

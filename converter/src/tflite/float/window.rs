@@ -22,10 +22,12 @@ impl Window {
         let dims = &n.input(node, 0)?.dims;
         let &[_, h, w, _] = &dims[..] else { return Err(format!("its input has the shape {dims:?}")) };
         let positive = |v: i32| usize::try_from(v).ok().filter(|&v| v > 0).ok_or("a step is not positive");
+        let folded = n.folds.geometry(node);
+        let steps = folded.map_or(self.dilation, |f| f.steps);
         let (mut stride, mut dilation, mut pads) = ([0; 2], [0; 2], [0; 4]);
         for (axis, size) in [h, w].into_iter().enumerate() {
             stride[axis] = positive(self.stride[axis])?;
-            dilation[axis] = positive(self.dilation[axis])?;
+            dilation[axis] = positive(steps[axis])?;
             if self.kernel[axis] == 0 || size == 0 {
                 return Err("its window is empty".into());
             }
@@ -34,6 +36,9 @@ impl Window {
                 let steps = size.div_ceil(stride[axis]) - 1;
                 let total = (steps * stride[axis] + extent).saturating_sub(size);
                 (pads[axis], pads[axis + 2]) = (total / 2, total - total / 2);
+            }
+            if let Some(folded) = &folded {
+                [pads[axis], pads[axis + 2]] = folded.pads[axis];
             }
         }
         Ok(vec![sizes("strides", &stride), sizes("dilations", &dilation), sizes("pads", &pads)])
@@ -107,6 +112,11 @@ fn bias(n: &mut Network<'_>, node: &Node<'_>, outputs: usize) -> Lowered<Option<
         return Err(format!("its bias has {} values for {outputs} outputs", values.len()));
     }
     Ok(Some(n.floats_as(name, &values)))
+}
+
+/// Around a convolution these are its dilation, which never gets here.
+pub(super) fn no_dilation<'a>(_: &mut Network<'a>, _: &Node<'a>) -> Lowered {
+    Err("it is not the dilation of one convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND".into())
 }
 
 pub(super) fn average_pool<'a>(n: &mut Network<'a>, node: &Node<'a>) -> Lowered {
