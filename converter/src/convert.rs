@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::quantize::{self, Activations, Calibration, Observations, Quantized};
 use crate::recode::{Runs, Weights, recode};
 use crate::report::{ModelReport, QuantizationReport, RepairReport};
+use crate::sensitivity::{SensitivityReport, sensitivity};
 use crate::tflite;
 use crate::verify::{StepError, same_outputs, verify};
 use mote_format::{AlignedBytes, DType, Original};
@@ -48,6 +49,8 @@ pub struct Options {
     pub activations: Activations,
     /// What weights are stored in.
     pub weights: Weights,
+    /// Whether to measure what each layer costs the outputs.
+    pub sensitivity: bool,
     /// Class names of the first output.
     pub labels: Vec<String>,
     /// What is asked of the memory plan.
@@ -65,6 +68,8 @@ pub struct Converted {
     pub errors: Vec<StepError>,
     /// How it was quantized, where there was something to choose.
     pub quantization: Option<QuantizationReport>,
+    /// What the outputs would gain by single layers in float, where that was asked for.
+    pub sensitivity: Option<SensitivityReport>,
 }
 
 /// Converts an ONNX or a TFLite file.
@@ -88,7 +93,12 @@ pub fn float_network<'a>(path: &Path, bytes: &'a [u8]) -> Result<Option<Cow<'a, 
 fn quantized(path: &Path, bytes: &[u8], options: &Options) -> Result<Converted> {
     let wide = options.activations != Activations::Int8;
     let shapes = !options.shapes.is_empty();
-    let unused = [("--calib", options.calib.is_some()), ("--input-shape", shapes), ("--activations", wide)];
+    let unused = [
+        ("--calib", options.calib.is_some()),
+        ("--input-shape", shapes),
+        ("--activations", wide),
+        ("--sensitivity", options.sensitivity),
+    ];
     if let Some((option, _)) = unused.iter().find(|(_, given)| *given) {
         return Err(Error::new(format!("the model has no use for {option}"))
             .at(path.display().to_string())
@@ -131,7 +141,7 @@ fn finish(
 ) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
     let small = if levels.is_empty() { small } else { with_palettes(&small, levels)? };
-    let converted = |bytes| Converted { bytes, errors: Vec::new(), quantization: None };
+    let converted = |bytes| Converted { bytes, errors: Vec::new(), quantization: None, sensitivity: None };
     if removed.is_empty() && levels.is_empty() {
         return Ok((converted(assemble(program, &metadata, request)?), None));
     }
@@ -224,6 +234,12 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         };
         let repaired = RepairReport::new(&naive, &converted.errors);
         converted.quantization = Some(QuantizationReport { trials, taken, repaired });
+    }
+    if options.sensitivity {
+        let mut folded = import::onnx(onnx, &options.shapes)?;
+        passes::fold(&mut folded)?;
+        let bar = options.progress.bar("sensitivity", program.tensors.len());
+        converted.sensitivity = Some(sensitivity(&folded, &graph, &program, &seen.answers, bar)?);
     }
     Ok(converted)
 }

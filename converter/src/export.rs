@@ -23,19 +23,38 @@ pub fn onnx(graph: &Graph) -> Result<Vec<u8>> {
 /// The same in int8: each value that has a scale goes through QuantizeLinear and DequantizeLinear, and so do the weights and
 /// biases of layers whose input has one. `mote convert` and other tools compute with these integers.
 pub fn quantized(graph: &Graph, quants: &BTreeMap<ValueId, Quant>) -> Result<Vec<u8>> {
+    written(graph, quants, None)
+}
+
+/// The same in floats, which any tool runs with the roundings of int8: values are divided by their scale, rounded, and
+/// multiplied. The channels of a value can be divided by something else before. Weights and biases are as they are.
+pub(crate) fn simulated(
+    graph: &Graph,
+    quants: &BTreeMap<ValueId, Quant>,
+    divided: &HashMap<ValueId, Vec<f32>>,
+) -> Result<Vec<u8>> {
+    written(graph, quants, Some(divided))
+}
+
+fn written(
+    graph: &Graph,
+    quants: &BTreeMap<ValueId, Quant>,
+    simulated: Option<&HashMap<ValueId, Vec<f32>>>,
+) -> Result<Vec<u8>> {
     if graph.layout != Layout::Nchw {
         return Err(Error::internal("the graph to export has its channels last"));
     }
     let taken = graph.values.iter().map(|v| v.name.clone()).collect();
     let proto = GraphProto::default();
-    let mut writer = Writer { graph, quants, proto, taken, stored: HashSet::new(), read_as: HashMap::new() };
+    let (stored, read_as) = (HashSet::new(), HashMap::new());
+    let mut writer = Writer { graph, quants, simulated, proto, taken, stored, read_as };
     writer.proto.name = if graph.name.is_empty() { "network".into() } else { graph.name.clone() };
     for &input in &graph.inputs {
         let value = graph.value(input);
         writer.proto.input.push(info(&value.name, &value.shape));
         if let Some(&quant) = quants.get(&input) {
             let read = writer.fresh(&value.name, "dequantized");
-            writer.at_scale(&value.name, quant, &read);
+            writer.at_scale(input, &value.name, quant, &read);
             writer.read_as.insert(input, read);
         }
     }
@@ -57,7 +76,7 @@ pub fn quantized(graph: &Graph, quants: &BTreeMap<ValueId, Quant>) -> Result<Vec
 }
 
 /// The real value of a unit of each output's weights, `[outputs, …]`: the largest magnitude is 127.
-fn weight_scales(weights: &[f32], outputs: usize) -> Vec<f32> {
+pub(crate) fn weight_scales(weights: &[f32], outputs: usize) -> Vec<f32> {
     let largest = |row: &[f32]| row.iter().fold(0f32, |m, w| m.max(w.abs()));
     weights.chunks(weights.len() / outputs.max(1)).map(|row| (largest(row) / 127.0).max(1e-12)).collect()
 }
@@ -65,6 +84,8 @@ fn weight_scales(weights: &[f32], outputs: usize) -> Vec<f32> {
 struct Writer<'a> {
     graph: &'a Graph,
     quants: &'a BTreeMap<ValueId, Quant>,
+    /// What channels are divided by before they are rounded, when that is done in floats.
+    simulated: Option<&'a HashMap<ValueId, Vec<f32>>>,
     proto: GraphProto,
     taken: HashSet<String>,
     /// Constants that are written already.
@@ -87,13 +108,16 @@ impl Writer<'_> {
             }
         }
         if let Some(quant) = quant {
-            self.at_scale(&real, quant, &out);
+            self.at_scale(node.output, &real, quant, &out);
         }
         Ok(())
     }
 
-    /// Makes `out` of `real`, rounded at a scale.
-    fn at_scale(&mut self, real: &str, quant: Quant, out: &str) {
+    /// Makes `out` of `real`, the value `id` rounded at a scale.
+    fn at_scale(&mut self, id: ValueId, real: &str, quant: Quant, out: &str) {
+        if let Some(divided) = self.simulated {
+            return self.in_floats(divided.get(&id).map(Vec::as_slice), real, quant, out);
+        }
         let scale = self.numbers(out, &[quant.scale], &[]);
         let zero = self.fresh(out, "zero");
         self.store(zero.clone(), Vec::new(), DataType::Int8, vec![quant.zero as i8 as u8]);
@@ -108,9 +132,24 @@ impl Writer<'_> {
         self.emit(out, "DequantizeLinear", &[whole.clone(), scale, zero], out, Vec::new());
     }
 
+    /// The same by float operators, for a value whose channels, the second axis, are divided by something.
+    fn in_floats(&mut self, divided: Option<&[f32]>, real: &str, quant: Quant, out: &str) {
+        let shape = divided.map_or(Vec::new(), |by| vec![1, by.len(), 1, 1]);
+        let units: Vec<f32> = divided.unwrap_or(&[1.0]).iter().map(|by| by * quant.scale).collect();
+        let units = self.numbers(out, &units, &shape);
+        let [scaled, whole, inside, name] =
+            ["scaled", "whole", "inside", "restored"].map(|part| self.fresh(out, part));
+        self.emit(&scaled, "Div", &[real.to_owned(), units.clone()], &scaled, Vec::new());
+        self.emit(&whole, "Round", &[scaled.clone()], &whole, Vec::new());
+        let [min, max] = [-128, 127].map(|end| (end - quant.zero) as f32);
+        self.clip(&whole, Clamp { min, max }, &inside);
+        self.emit(&name, "Mul", &[inside, units], out, Vec::new());
+    }
+
     /// The operands of a layer: its weights and bias as integers when its input has a scale.
     fn layer(&mut self, node: &Node) -> Result<Vec<String>> {
-        let Some(x) = self.quants.get(&node.inputs[0]).copied() else {
+        let quant = self.quants.get(&node.inputs[0]).copied();
+        let Some(x) = quant.filter(|_| self.simulated.is_none()) else {
             return Ok(node.inputs.iter().map(|&i| self.operand(i)).collect());
         };
         let graph = self.graph;

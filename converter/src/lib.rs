@@ -28,6 +28,7 @@ pub mod recode;
 pub mod reference;
 pub mod report;
 mod resample;
+pub mod sensitivity;
 pub mod tflite;
 pub mod timeline;
 #[cfg(feature = "train")]

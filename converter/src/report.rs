@@ -2,6 +2,7 @@
 //! programs read.
 
 use crate::quantize::Trial;
+use crate::sensitivity::SensitivityReport;
 use crate::verify::StepError;
 use mote_runtime::{Model, macs};
 use serde::Serialize;
@@ -145,6 +146,8 @@ pub struct ModelReport {
     pub original: Option<OriginalReport>,
     /// How it was quantized; null when it has not just been converted, or when there was nothing to choose.
     pub quantization: Option<QuantizationReport>,
+    /// What the outputs would gain by single layers in float; null when it has not been measured.
+    pub sensitivity: Option<SensitivityReport>,
 }
 
 impl ModelReport {
@@ -197,6 +200,7 @@ impl ModelReport {
             operators,
             removed: removed.collect(),
             quantization: None,
+            sensitivity: None,
             original: format.original().map(|o| OriginalReport {
                 macs: o.macs,
                 weight_bytes: o.constant_bytes as usize,

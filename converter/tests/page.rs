@@ -15,7 +15,7 @@ fn page(folder: &Path) -> (PathBuf, String) {
     command.arg("convert").arg(example("fashion.onnx")).arg("-o").arg(folder.join("net.mote"));
     command.arg("--calib").arg(example("fashion_calib.npz")).args(["--scale", "1/255"]);
     command.arg("--labels").arg(example("fashion_labels.txt"));
-    command.arg("--report").arg(&page).arg("--eval").arg(example("fashion_test.npz"));
+    command.arg("--sensitivity").arg("--report").arg(&page).arg("--eval").arg(example("fashion_test.npz"));
     let done = command.output().expect("mote starts");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = std::fs::read_to_string(&page).expect("a page");
@@ -32,9 +32,16 @@ fn chromium() -> Option<&'static str> {
 fn a_page_that_needs_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let (path, text) = page(folder.path());
-    for part in
-        ["Accuracy", "What is taken for what", "Layers", "Graph", "Memory over time", "conv2d", "shirt"]
-    {
+    for part in [
+        "Accuracy",
+        "What is taken for what",
+        "Layers",
+        "if float dB",
+        "Graph",
+        "Memory over time",
+        "conv2d",
+        "shirt",
+    ] {
         assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part}");
     }
     let elsewhere = text.replace("http://www.w3.org/2000/svg", "");

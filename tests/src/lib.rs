@@ -44,6 +44,7 @@ pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> C
         calibration: Calibration::MinMax,
         activations: Default::default(),
         weights: Default::default(),
+        sensitivity: false,
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

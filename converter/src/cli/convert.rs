@@ -12,8 +12,9 @@ use crate::plan::{Region, Request};
 use crate::quantize::{Activations, Calibration};
 use crate::recode::Weights;
 use crate::report::{ModelReport, QuantizationReport, RegionReport};
+use crate::sensitivity::{LayerSensitivity, SensitivityReport};
 use clap::Args;
-use mote_runtime::Kernels;
+use mote_runtime::{Kernels, Model};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "Examples:
@@ -65,6 +66,10 @@ pub(crate) struct Convert {
     /// first. COST is what it takes to move a byte there, compared with the others [default: 1, 2, 3…]
     #[arg(long, value_name = "NAME=BYTES[:COST]", conflicts_with = "ram")]
     region: Vec<String>,
+    /// Measure what the outputs would gain if each layer alone were float: in decibels, and in right classes where the
+    /// samples have labels
+    #[arg(long, requires = "calib")]
+    sensitivity: bool,
     /// Write a page that explains the model: layers and their errors, graph, memory
     #[arg(long, value_name = "OUT.html")]
     report: Option<PathBuf>,
@@ -94,6 +99,7 @@ impl Convert {
             calibration: self.calibration.as_deref().unwrap_or("auto").parse::<Calibration>()?,
             activations: if self.activations == "int16" { Activations::Int16 } else { Activations::Int8 },
             weights: Weights::parse(&self.weights)?,
+            sensitivity: self.sensitivity,
             labels: read_labels(self.labels.as_ref())?,
             memory: Request {
                 ram: self.ram,
@@ -113,7 +119,7 @@ impl Convert {
     /// Writes the page about a model that has been written.
     fn explain(&self, page: &Path, output: &Path, converted: &Converted) -> Result<()> {
         let model = model_file::parse(output, &converted.bytes)?;
-        let report = ModelReport::new(&model, &converted.errors);
+        let report = described(&model, converted);
         let accuracy = |path: &Path| {
             let Some(data) = self.eval.clone() else { return Ok(None) };
             let options = evaluate::Options {
@@ -152,8 +158,7 @@ pub(super) fn main(args: &Convert) -> Result<()> {
     let output = args.output();
     let converted = args.write(&output)?;
     let model = model_file::parse(&output, &converted.bytes)?;
-    let mut report = ModelReport::new(&model, &converted.errors);
-    report.quantization.clone_from(&converted.quantization);
+    let report = described(&model, &converted);
     if args.json.print(&report)? {
         return Ok(());
     }
@@ -162,7 +167,18 @@ pub(super) fn main(args: &Convert) -> Result<()> {
     if let Some(quantization) = &report.quantization {
         line(&quantized(quantization))?;
     }
+    if let Some(sensitivity) = &report.sensitivity {
+        line(&sensitive(sensitivity))?;
+    }
     line(&format!("wrote {}", output.display()))
+}
+
+/// What is known of a model that has just been converted.
+fn described(model: &Model<'_>, converted: &Converted) -> ModelReport {
+    let mut report = ModelReport::new(model, &converted.errors);
+    report.quantization.clone_from(&converted.quantization);
+    report.sensitivity.clone_from(&converted.sensitivity);
+    report
 }
 
 /// A row per layer with its distance from the float network.
@@ -193,7 +209,7 @@ fn quantized(report: &QuantizationReport) -> String {
     );
     for (i, trial) in report.trials.iter().enumerate() {
         let mark = if i == report.taken { '*' } else { ' ' };
-        let agreement = trial.agreement.map_or(String::new(), |a| format!("{:>8}", percent(a)));
+        let agreement = trial.agreement.map_or(String::new(), |a| format!("{:>10}", percent(a)));
         text += &format!("\n{mark} {:6.2} dB{agreement}  {}", trial.sqnr_db, trial.settings);
     }
     if let Some(r) = &report.repaired {
@@ -203,6 +219,25 @@ fn quantized(report: &QuantizationReport) -> String {
         );
     }
     text
+}
+
+/// What the outputs would gain by single layers in float, the costliest layer first.
+fn sensitive(report: &SensitivityReport) -> String {
+    let what = if report.labelled { "top-1" } else { "float's class" };
+    let mut layers: Vec<_> = report.layers.iter().collect();
+    layers.sort_by(|a, b| b.gain_db.total_cmp(&a.gain_db));
+    let row = |l: &&LayerSensitivity| {
+        let points = l.gain_top1.map_or("-".into(), |gain| format!("{:+.2}", 100.0 * gain));
+        vec![l.layer.clone(), l.op.to_owned(), format!("{:+.2}", l.gain_db), points]
+    };
+    let rows: Vec<_> = layers.iter().map(row).collect();
+    format!(
+        "\nif one layer alone were float ({} samples, with all rounded {:.2} dB{}):\n{}",
+        report.samples,
+        report.sqnr_db,
+        report.top1.map_or(String::new(), |top1| format!(", {what} {}", percent(top1))),
+        table(&["layer", "<operator", "dB", "points"], &rows)
+    )
 }
 
 /// Sizes in a few lines.

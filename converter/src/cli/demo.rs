@@ -74,6 +74,7 @@ pub(super) fn main(args: &Demo) -> Result<()> {
         calibration: Calibration::MinMax,
         activations: Default::default(),
         weights: Default::default(),
+        sensitivity: false,
         labels,
         memory: Request::default(),
         progress: Progress::Shown,

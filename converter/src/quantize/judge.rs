@@ -14,7 +14,10 @@ use mote_runtime::{Model, Session};
 const WORTH_DB: f64 = 0.1;
 
 /// How many standard errors the mean gain must lie above zero.
-const CERTAIN: f64 = 2.0;
+const CERTAIN: f64 = 1.0;
+
+/// No distance counts for more; outputs without any error have it.
+const MOST_DB: f64 = 100.0;
 
 /// Outputs of more values are no classes.
 const MOST_CLASSES: usize = 1000;
@@ -24,20 +27,32 @@ const MOST_CLASSES: usize = 1000;
 pub(crate) struct Judgement {
     /// Signal to noise ratio of each sample in dB, the mean of its outputs.
     samples_db: Vec<f64>,
-    /// Whether each sample's largest first output is the float network's.
-    agree: Vec<bool>,
+    /// Whether the largest value of each sample's first output is the right one.
+    right: Vec<bool>,
 }
 
 impl Judgement {
+    /// Takes a sample in: the outputs with the scales that they are rounded to, and what the float network answers. A class
+    /// is right when it is `label`, or without one when it is the float network's.
+    pub(crate) fn add(&mut self, outputs: &[(Vec<f32>, f32)], floats: &[Vec<f32>], label: Option<usize>) {
+        let each = outputs.iter().zip(floats).map(|((reals, scale), floats)| sqnr_db(floats, reals, *scale));
+        self.samples_db.push(mean(&each.collect::<Vec<_>>()));
+        if let (Some((reals, _)), Some(floats)) = (outputs.first(), floats.first())
+            && (2..=MOST_CLASSES).contains(&floats.len())
+        {
+            self.right.push(largest(reals) == label.unwrap_or_else(|| largest(floats)));
+        }
+    }
+
     /// Mean of the samples.
     pub(crate) fn sqnr_db(&self) -> f64 {
         mean(&self.samples_db)
     }
 
-    /// The share of samples with the same largest output, if outputs may be classes.
-    pub(crate) fn agreement(&self) -> Option<f64> {
-        let right = self.agree.iter().filter(|a| **a).count();
-        (!self.agree.is_empty()).then(|| right as f64 / self.agree.len() as f64)
+    /// The share of samples whose class is right, if outputs may be classes.
+    pub(crate) fn share_right(&self) -> Option<f64> {
+        let right = self.right.iter().filter(|a| **a).count();
+        (!self.right.is_empty()).then(|| right as f64 / self.right.len() as f64)
     }
 
     /// Whether this is better than `other` on the same samples beyond chance: the gains of single samples lie around a
@@ -47,7 +62,7 @@ impl Judgement {
         let (gain, n) = (mean(&gains), gains.len() as f64);
         let variance = gains.iter().map(|g| (g - gain).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
         let certain = gain > WORTH_DB.max(CERTAIN * (variance / n).sqrt());
-        certain && self.agreement() >= other.agreement()
+        certain && self.share_right() >= other.share_right()
     }
 }
 
@@ -66,13 +81,7 @@ pub(crate) fn judge(program: &Program, answers: &[(Sample, Vec<Vec<f32>>)]) -> R
         infer(&mut session, &sample_bytes(&model, sample), &mut ())?;
         let outputs: Vec<(Vec<f32>, f32)> =
             session.outputs().map(|o| (o.reals().collect(), o.info().quant.scale)).collect();
-        let each = outputs.iter().zip(floats).map(|((reals, scale), floats)| sqnr_db(floats, reals, *scale));
-        found.samples_db.push(mean(&each.collect::<Vec<_>>()));
-        if let (Some((reals, _)), Some(floats)) = (outputs.first(), floats.first())
-            && (2..=MOST_CLASSES).contains(&floats.len())
-        {
-            found.agree.push(largest(reals) == largest(floats));
-        }
+        found.add(&outputs, floats, None);
     }
     Ok(found)
 }
@@ -86,7 +95,7 @@ fn sqnr_db(floats: &[f32], reals: &[f32], scale: f32) -> f64 {
         signal += f64::from(float).powi(2) + rounding;
         noise += f64::from(float - real).powi(2) + rounding;
     }
-    if noise > 0.0 { 10.0 * (signal / noise).log10() } else { 0.0 }
+    if noise > 0.0 { (10.0 * (signal / noise).log10()).min(MOST_DB) } else { MOST_DB }
 }
 
 /// Where the largest value is, the first of several.
@@ -98,8 +107,8 @@ fn largest(values: &[f32]) -> usize {
 mod tests {
     use super::*;
 
-    fn judged(samples_db: &[f64], agree: &[bool]) -> Judgement {
-        Judgement { samples_db: samples_db.to_vec(), agree: agree.to_vec() }
+    fn judged(samples_db: &[f64], right: &[bool]) -> Judgement {
+        Judgement { samples_db: samples_db.to_vec(), right: right.to_vec() }
     }
 
     #[test]
@@ -107,7 +116,7 @@ mod tests {
         let plain = judged(&[30.0, 31.0, 29.0, 30.0], &[]);
         assert!(judged(&[30.5, 31.6, 29.4, 30.5], &[]).beats(&plain));
         assert!(!judged(&[30.05, 31.05, 29.05, 30.05], &[]).beats(&plain), "too little");
-        assert!(!judged(&[40.0, 29.0, 28.0, 29.5], &[]).beats(&plain), "one sample by luck");
+        assert!(!judged(&[38.0, 30.0, 27.0, 29.5], &[]).beats(&plain), "one sample by luck");
         assert!(!plain.beats(&plain));
     }
 
@@ -121,7 +130,7 @@ mod tests {
     #[test]
     fn ratios_by_hand() {
         assert!((sqnr_db(&[1.0, -1.0], &[0.9, -0.9], 0.0) - 20.0).abs() < 1e-4);
-        assert!(sqnr_db(&[1.0], &[1.0], 0.1).is_finite() && sqnr_db(&[f32::NAN], &[1.0], 0.1) == 0.0);
+        assert!(sqnr_db(&[1.0], &[1.0], 0.1).is_finite() && sqnr_db(&[f32::NAN], &[1.0], 0.1) == MOST_DB);
         assert_eq!((largest(&[1.0, 3.0, 3.0]), largest(&[])), (1, 0));
     }
 }

@@ -26,7 +26,7 @@ pub struct Observations {
     apart: HashMap<ValueId, Seen>,
     samples: usize,
     /// Samples to judge by, and what the float network answers: a list of reals per output.
-    pub(super) answers: Vec<(Sample, Vec<Vec<f32>>)>,
+    pub(crate) answers: Vec<(Sample, Vec<Vec<f32>>)>,
 }
 
 /// What was seen of one value.

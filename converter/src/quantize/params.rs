@@ -89,7 +89,7 @@ impl Classes {
 }
 
 /// Operators that move or choose values keep the scale.
-fn keeps_scale(op: &Op) -> bool {
+pub(crate) fn keeps_scale(op: &Op) -> bool {
     let moves = matches!(op, Op::Slice { .. } | Op::Gather { .. } | Op::Resize { .. })
         || matches!(op, Op::TopK { indices: false, .. });
     moves

@@ -117,7 +117,7 @@ impl Tried {
     }
 
     fn note(&mut self, settings: String, found: &Judgement) {
-        self.trials.push(Trial { settings, sqnr_db: found.sqnr_db(), agreement: found.agreement() });
+        self.trials.push(Trial { settings, sqnr_db: found.sqnr_db(), agreement: found.share_right() });
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn calibrated(
         calibration: Calibration::MinMax,
         activations,
         weights: Default::default(),
+        sensitivity: false,
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,

@@ -65,6 +65,10 @@ fn samples(count: usize, seed: u64) -> ArrayD<f32> {
 }
 
 fn converted(network: &Path, calib: &Path, calibration: Calibration) -> Converted {
+    measured(network, calib, calibration, false)
+}
+
+fn measured(network: &Path, calib: &Path, calibration: Calibration, sensitivity: bool) -> Converted {
     let options = Options {
         shapes: InputShapes::default(),
         calib: Some(calib.to_owned()),
@@ -73,6 +77,7 @@ fn converted(network: &Path, calib: &Path, calibration: Calibration) -> Converte
         calibration,
         activations: Default::default(),
         weights: Default::default(),
+        sensitivity,
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,
@@ -139,6 +144,40 @@ fn default_settings_repair_what_plain_ones_break() {
     assert!(repaired.naive_sqnr_db < 20.0 && repaired.sqnr_db > 30.0, "{repaired:?}");
     // The first layer that reads values of unequal channels.
     assert_eq!(repaired.layer, "b_relu", "{repaired:?}");
+}
+
+/// Only between the first two layers are channels unequal, and the second has a scale for each.
+fn one_weak_place() -> Model {
+    let mut m = Model::new(13);
+    m.input("x", &[1, 3, 8, 8]);
+    layer(&mut m, "w", &[8, 3, 3, 3], spread, |_| 1.0);
+    layer(&mut m, "depth", &[8, 1, 3, 3], |o| 1.0 / spread(o), |_| 1.0);
+    layer(&mut m, "last", &[4, 8, 1, 1], |_| 1.0, |_| 1.0);
+    m.node("Conv", &["x", "w"], "a", &[ints("pads", &[1, 1, 1, 1])]).node("Relu", &["a"], "a_relu", &[]);
+    m.node("Conv", &["a_relu", "depth"], "b", &[ints("pads", &[1, 1, 1, 1]), int("group", 8)]);
+    m.node("Relu", &["b"], "b_relu", &[]);
+    m.node("Conv", &["b_relu", "last"], "y", &[]).output("y");
+    m
+}
+
+#[test]
+fn the_layer_that_costs_the_outputs_most_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("net.onnx"), one_weak_place().bytes()).expect("room");
+    samples(40, 11).write_npy(File::create(at("calib.npy")).expect("room")).expect("room");
+    let naive = measured(&at("net.onnx"), &at("calib.npy"), Calibration::MinMax, true);
+    let found = naive.sensitivity.expect("a table");
+    assert_eq!((found.samples, found.labelled, found.layers.len()), (10, false, 4), "{found:?}");
+    let gain = |layer: &str| found.layers.iter().find(|l| l.layer == layer).expect("a layer").gain_db;
+    assert!(gain("a_relu") > 10.0, "{found:?}");
+    assert!(["x", "b_relu", "y"].into_iter().all(|layer| gain(layer).abs() < 1.0), "{found:?}");
+    let last = naive.errors.last().expect("a layer").sqnr_db;
+    assert!((found.sqnr_db - f64::from(last)).abs() < 2.0, "in floats {} in integers {last}", found.sqnr_db);
+    let auto = measured(&at("net.onnx"), &at("calib.npy"), Calibration::Auto, true);
+    let (found, trials) = (auto.sensitivity.expect("a table"), auto.quantization.expect("a report"));
+    let integers = trials.trials[trials.taken].sqnr_db;
+    assert!(found.sqnr_db > 30.0 && (found.sqnr_db - integers).abs() < 3.0, "{found:?} {trials:?}");
 }
 
 #[test]

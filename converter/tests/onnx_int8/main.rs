@@ -31,6 +31,7 @@ fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
         calibration: Calibration::MinMax,
         activations: Default::default(),
         weights: Default::default(),
+        sensitivity: false,
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,
