@@ -226,6 +226,7 @@ mod tests {
             calibration: Calibration::MinMax,
             activations: Activations::Int8,
             weights: Default::default(),
+            sensitivity: false,
             labels: Vec::new(),
             memory: Request::default(),
             progress: Progress::Hidden,
