@@ -4,9 +4,9 @@
 
 use mote_converter::export;
 use mote_converter::import::{self, InputShapes};
-use mote_converter::ir::{Activation, Graph, Node, Op, Origin, ValueId, Window};
+use mote_converter::ir::{Op, Window};
 use mote_converter::reference::Reference;
-use ndarray::{Array1, Array4, ArrayD, IxDyn};
+use ndarray::{Array1, Array4, ArrayD};
 use ndarray_npy::NpzWriter;
 use serde_json::Value;
 use std::fs::File;
@@ -14,8 +14,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "common/chain.rs"]
+mod chain;
 #[path = "common/random.rs"]
 mod random;
+use chain::{Chain, unit};
 use random::Random;
 
 const SIDE: usize = 8;
@@ -25,81 +28,17 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/models").join(name)
 }
 
-/// A number from 0 to 1.
-fn unit(random: &mut Random) -> f32 {
-    random.below(1 << 24) as f32 / (1u32 << 24) as f32
-}
-
-/// A graph under construction: every node reads the one before.
-struct Chain {
-    graph: Graph,
-    last: ValueId,
-    random: Random,
-}
-
-impl Chain {
-    fn new() -> Self {
-        let mut graph = Graph::new("bars");
-        let shape = [1, 1, SIDE, SIDE];
-        let last = graph.add_value("image", &shape, Some(Origin::of("image", &shape)));
-        graph.inputs.push(last);
-        Chain { graph, last, random: Random::new(7) }
-    }
-
-    fn numbers(&mut self, shape: &[usize], spread: f32) -> ArrayD<f32> {
-        ArrayD::from_shape_simple_fn(IxDyn(shape), || (unit(&mut self.random) - 0.5) * spread)
-    }
-
-    fn constant(&mut self, name: &str, values: ArrayD<f32>) -> ValueId {
-        self.graph.add_const(name, values)
-    }
-
-    fn node(&mut self, name: &str, op: Op, constants: &[ValueId], shape: &[usize]) {
-        let output = self.graph.add_value(
-            &format!("{name}_out"),
-            shape,
-            Some(Origin::of(format!("{name}_out"), shape)),
-        );
-        let inputs = [&[self.last], constants].concat();
-        self.graph.nodes.push(Node { name: name.into(), op, inputs, output, clamp: None });
-        self.last = output;
-    }
-
-    /// A convolution with batch normalisation and ReLU.
-    fn conv(&mut self, name: &str, [from, to]: [usize; 2], side: usize) {
-        let weights = self.numbers(&[to, from, 3, 3], 0.8);
-        let w = self.constant(&format!("{name}/w"), weights);
-        let op = Op::Conv { stride: [1, 1], dilation: [1, 1], pads: [1; 4], groups: 1 };
-        let shape = [1, to, side, side];
-        self.node(&format!("{name}/conv"), op, &[w], &shape);
-        let start = [1.0, 0.0, 0.0, 1.0].map(|v| ArrayD::from_elem(IxDyn(&[to]), v));
-        let parts: Vec<ValueId> =
-            start.into_iter().enumerate().map(|(i, v)| self.constant(&format!("{name}/bn{i}"), v)).collect();
-        self.node(&format!("{name}/bn"), Op::BatchNorm { epsilon: 1e-3 }, &parts, &shape);
-        self.node(&format!("{name}/relu"), Op::Activation(Activation::Relu), &[], &shape);
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        self.graph.outputs.push(self.last);
-        self.graph.check().expect("a sound graph");
-        export::onnx(&self.graph).expect("it can be written")
-    }
-}
-
 /// A classifier of images of bars.
 fn network(width: usize) -> Vec<u8> {
-    let mut chain = Chain::new();
-    chain.conv("a", [1, width], SIDE);
+    let mut chain = Chain::new(SIDE);
+    chain.conv("a", [1, width], SIDE, 1);
     let window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1, 1], pads: [0; 4] };
     chain.node("pool", Op::MaxPool(window), &[], &[1, width, SIDE / 2, SIDE / 2]);
-    chain.conv("b", [width, 2 * width], SIDE / 2);
+    chain.conv("b", [width, 2 * width], SIDE / 2, 1);
     let all = Window::global(SIDE / 2, SIDE / 2);
     chain.node("mean", Op::AveragePool(all), &[], &[1, 2 * width, 1, 1]);
     chain.node("flat", Op::Reshape, &[], &[1, 2 * width]);
-    let (w, b) = (chain.numbers(&[CLASSES, 2 * width], 0.8), ArrayD::zeros(IxDyn(&[CLASSES])));
-    let parts = [chain.constant("head/w", w), chain.constant("head/b", b)];
-    chain.node("head", Op::FullyConnected, &parts, &[1, CLASSES]);
-    chain.node("softmax", Op::Softmax { axis: 1 }, &[], &[1, CLASSES]);
+    chain.classes([2 * width, CLASSES]);
     chain.finish()
 }
 

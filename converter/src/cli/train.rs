@@ -60,6 +60,9 @@ pub(super) struct Distill {
     /// The network that learns
     #[arg(long, value_name = "FILE.onnx", conflicts_with = "width")]
     student: Option<PathBuf>,
+    /// Draw the weights of --student anew before training
+    #[arg(long, requires = "student")]
+    fresh: bool,
     /// Make the student of the first teacher, with this share of its channels
     #[arg(long, value_name = "SHARE")]
     width: Option<f64>,
@@ -190,10 +193,7 @@ struct Report<'a> {
 
 pub(super) fn main_train(args: &Train) -> Result<()> {
     let shapes = args.common.preparation.shapes()?;
-    let mut student = Subject::of(&args.network, &shapes)?;
-    if args.fresh {
-        student.graph = narrowed(&student.graph, 1.0, 1, args.common.seed)?;
-    }
+    let mut student = Subject::of(&args.network, &shapes)?.begun(args.fresh, args.common.seed)?;
     if let Some(classes) = args.head {
         student.graph = with_head(&student.graph, classes, args.common.seed)?;
     }
@@ -211,7 +211,7 @@ pub(super) fn main_distill(args: &Distill) -> Result<()> {
     });
     let width = args.width.or(args.depth.filter(|_| args.fit.is_none()).map(|_| 1.0));
     let student = match (&args.student, width, &args.fit, model.transpose()?) {
-        (Some(path), ..) => Subject::of(path, &shapes)?,
+        (Some(path), ..) => Subject::of(path, &shapes)?.begun(args.fresh, seed)?,
         (_, Some(width), _, Some(teacher)) => {
             Subject { graph: narrowed(&teacher.graph, width, 4, seed)?, input: teacher.input }
         }

@@ -8,6 +8,7 @@ use super::loss::{Loss, Teaching};
 use super::net::{Net, Pass, numbers};
 use super::optimizer::{Method, Optimizer};
 use super::qat::Scales;
+use super::student::narrowed;
 use crate::error::{Error, Result};
 use crate::import::{self, InputShapes};
 use crate::ir::{Graph, Op, Value, ValueId};
@@ -85,6 +86,13 @@ impl Subject {
         passes::run(&mut prepared)?;
         let input = prepared.inputs.first().map(|&id| prepared.value(id).clone());
         Ok(Subject { graph, input: input.ok_or_else(|| Error::internal("a network without an input"))? })
+    }
+}
+
+impl Subject {
+    /// The same network, with fresh weights where that is wanted.
+    pub fn begun(self, fresh: bool, seed: u64) -> Result<Self> {
+        Ok(if fresh { Subject { graph: narrowed(&self.graph, 1.0, 1, seed)?, ..self } } else { self })
     }
 }
 
