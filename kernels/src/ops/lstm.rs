@@ -27,6 +27,7 @@ pub(crate) fn naive(p: &Lstm, mut io: Io<'_>) {
         p,
         input: (io.i8s(p.input_weights), io.i32s(p.input_bias)),
         recurrent: (io.i8s(p.recurrent_weights), io.i32s(p.recurrent_bias)),
+        scales: (io.i32s(p.mult), io.i8s(p.shift)),
         units,
     };
     let (x, zero) = (io.x[0].i8s(), io.y.quant.zero);
@@ -49,11 +50,12 @@ pub(crate) fn run<I: Isa>(_: I, p: &Lstm, io: Io<'_>) {
     naive(p, io);
 }
 
-/// Weights and biases of all gates.
+/// Weights and biases of all gates, and the multipliers of their sums.
 struct Gates<'a> {
     p: &'a Lstm,
     input: (&'a [i8], &'a [i32]),
     recurrent: (&'a [i8], &'a [i32]),
+    scales: (&'a [i32], &'a [i8]),
     units: usize,
 }
 
@@ -84,7 +86,7 @@ impl Gates<'_> {
         let row = gate * self.units + unit;
         let part = |(weights, bias): (&[i8], &[i32]), x: &[i8], which: usize| {
             let sum = bias[row].wrapping_add(dot(x, &weights[row * x.len()..]));
-            double(sum, self.p.mult[which], self.p.shift[which].into())
+            double(sum, self.scales.0[which], self.scales.1[which].into())
         };
         let input = saturate(part(self.input, x, gate));
         saturate(part(self.recurrent, hidden, 4 + gate).saturating_add(input.into()))

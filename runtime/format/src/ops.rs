@@ -354,10 +354,10 @@ operators! { $
         recurrent_weights: Const,
         /// `i32` a row; −zero·Σw.
         recurrent_bias: Const,
-        /// Multipliers of the sums: of each gate over the input, then of each over the hidden state.
-        mult: [i32; 8],
-        /// Their exponents.
-        shift: [i8; 8],
+        /// Multipliers of the sums, eight `i32`: of each gate over the input, then of each over the hidden state.
+        mult: Const,
+        /// Their exponents, `i8`.
+        shift: Const,
         /// Multiplier of output gate times cell, with 30 fraction bits, to int8.
         output: Scale,
         /// Integer bits of the cell state, at most 6; the others but the sign are fraction bits.

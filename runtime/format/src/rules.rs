@@ -80,12 +80,16 @@ impl Operands<'_> {
         bounds(r.min, r.max)?;
         self.constant(r.mult, channels, 4)?;
         self.constant(r.shift, if r.round == Rounding::Float { 0 } else { channels }, 1)?;
-        let mult = self.model.bytes_of(r.mult).chunks_exact(4);
-        let mut shift = self.model.bytes_of(r.shift).iter();
-        for m in mult {
+        self.scales(r.mult, r.shift, r.round)
+    }
+
+    /// Multipliers and as many exponents, or none, each in its range.
+    fn scales(&self, mult: Const, shift: Const, round: Rounding) -> Check {
+        let mut shift = self.model.bytes_of(shift).iter();
+        for m in self.model.bytes_of(mult).chunks_exact(4) {
             let mult = i32::from_le_bytes([m[0], m[1], m[2], m[3]]);
             let shift = shift.next().map_or(0, |&s| s as i8);
-            scale(Scale { mult, shift }, r.round)?;
+            scale(Scale { mult, shift }, round)?;
         }
         Ok(())
     }

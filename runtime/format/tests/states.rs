@@ -117,7 +117,7 @@ fn changes_of_what_is_no_state() {
         ("a cell of another size", 0, |w| w.tensors[2].dims = vec![1, 1], Reason::Shape),
         ("weights", 0, |w| lstm(w).recurrent_weights.len -= 1, Reason::Constant),
         ("cell bits", 0, |w| lstm(w).cell_bits = 7, Reason::Parameter),
-        ("exponent", 0, |w| lstm(w).shift[7] = 31, Reason::Parameter),
+        ("exponents", 0, |w| lstm(w).shift.at = lstm(w).input_weights.at, Reason::Parameter),
         ("features of another size", 2, |w| w.tensors[3].dims = vec![2, 6], Reason::Shape),
         ("time weights", 2, |w| svdf(w).time_weights.len -= 2, Reason::Constant),
         ("no memory", 2, |w| svdf(w).memory = 0, Reason::Parameter),

@@ -320,8 +320,9 @@ pub(super) fn product<I: Isa>(isa: I, block: &mut Block<'_>, layer: &Layer<'_>, 
     if block.count != patches || y.len() < (patches - 1) * layer.stride + layer.w.count {
         return;
     }
-    match ready(isa, block, layer) {
-        Some(mut product) => plain(isa, &mut product, patches, layer, y),
+    // By reference: a copy would take stack of its own.
+    match &mut ready(isa, block, layer) {
+        Some(product) => plain(isa, product, patches, layer, y),
         None if isa.may(ways::SHORT) && block.len < LEAST => short(isa, block, layer, y),
         None if isa.may(ways::LONG) => mixed(isa, block, layer, y),
         None => {}

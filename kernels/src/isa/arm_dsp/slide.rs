@@ -3,6 +3,7 @@
 //!
 //! In scratch each pair of taps is four words, one per channel: the tap of the upper row and that of the lower. An odd
 //! last row is paired with weights of zero. Columns of padding are written once, as they are the same for all channels.
+//! The parameters of four channels lie in scratch, too.
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
@@ -17,6 +18,18 @@ use crate::ways;
 /// The taps of two rows, or of padding, in four channels.
 type Pair = [u32; 4];
 
+/// How the sums of four channels become outputs. The loop reads the fields in the order in which they stand.
+#[repr(C)]
+#[derive(Debug)]
+struct Parameters {
+    bias: [i32; 4],
+    /// In profile double twice as much, modulo 2³²; `product` says why.
+    mult: [i32; 4],
+    /// The zero point and a half, before the shift.
+    add: [i32; 4],
+    shift: [i32; 4],
+}
+
 /// What the loop works on: a copy lies on its stack, whose first two pointers advance from pixel to pixel. The loop reads
 /// the fields in the order in which they stand.
 #[repr(C)]
@@ -28,12 +41,7 @@ struct Run {
     x: *const Pair,
     /// Weights of all pairs of taps.
     w: *const Pair,
-    bias: [i32; 4],
-    /// In profile double twice as much, modulo 2³²; `product` says why.
-    mult: [i32; 4],
-    /// The zero point and a half, before the shift.
-    add: [i32; 4],
-    shift: [i32; 4],
+    parameters: *mut Parameters,
     /// Where `y` is when all pixels are done.
     y_end: *mut i8,
     /// Outputs from pixel to pixel.
@@ -77,17 +85,11 @@ unsafe extern "C" fn along(run: *const Run) {
         dsp!(),
         "push {{r4, r5, r6, r7, r8, r9, r10, r11, lr}}
         sub sp, sp, #8
-        add r12, r0, #76
+        add r12, r0, #16
         ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
         push {{r4, r5, r6, r7, r8, r9, r10, r11}}
-        add r12, r0, #44
-        ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
-        push {{r4, r5, r6, r7, r8, r9, r10, r11}}
-        add r12, r0, #12
-        ldm r12, {{r4, r5, r6, r7, r8, r9, r10, r11}}
-        push {{r4, r5, r6, r7, r8, r9, r10, r11}}
-        ldm r0, {{r4, r5, r6}}
-        push {{r4, r5, r6}}
+        ldm r0, {{r4, r5, r6, r7}}
+        push {{r4, r5, r6, r7}}
         ldrd r0, r1, [sp, #{profile}]
         adr.w r2, 10f
         cbz r0, 3f
@@ -104,7 +106,8 @@ unsafe extern "C" fn along(run: *const Run) {
         orr r3, r3, #1
         strd r2, r3, [sp, #{profile}]
         1:
-        ldm sp, {{r0, r1, r2, r8, r9, r10, r11}}
+        ldm sp, {{r0, r1, r2, lr}}
+        ldm lr, {{r8, r9, r10, r11}}
         ldr pc, [sp, #{profile} + 4]
         2:",
         tap!(),
@@ -134,7 +137,8 @@ unsafe extern "C" fn along(run: *const Run) {
         bne 5b
         ldr pc, [sp, #{profile}]
         11:
-        add lr, sp, #{mult}
+        ldr lr, [sp, #{parameters}]
+        add lr, lr, #16
         ldm lr!, {{r2, r3, r4, r5}}
         ldm lr!, {{r0, r6, r7, r12}}
         smmla r8, r8, r2, r0
@@ -143,7 +147,8 @@ unsafe extern "C" fn along(run: *const Run) {
         smmla r11, r11, r5, r12
         b 6f
         10:
-        add lr, sp, #{mult}
+        ldr lr, [sp, #{parameters}]
+        add lr, lr, #16
         ldm lr!, {{r2, r3, r4, r5}}
         smmlar r8, r8, r2, r8
         smmlar r9, r9, r3, r9
@@ -168,8 +173,9 @@ unsafe extern "C" fn along(run: *const Run) {
         ssat r9, #8, r9
         ssat r10, #8, r10
         ssat r11, #8, r11
-        ldr r0, [sp]
+        add lr, sp, #{y_end}
         ldm lr, {{r2, r3, r4}}
+        ldr r0, [sp]
         strb r8, [r0]
         strb r9, [r0, #1]
         strb r10, [r0, #2]
@@ -187,12 +193,13 @@ unsafe extern "C" fn along(run: *const Run) {
         stm r0, {{r8, r9, r10, r11}}
         b 7b",
         gap = const offset_of!(Run, gap),
-        mult = const offset_of!(Run, mult),
         own = const offset_of!(Run, own),
+        parameters = const offset_of!(Run, parameters),
         profile = const offset_of!(Run, profile),
         rows = const offset_of!(Run, rows),
         size = const size_of::<Run>(),
         taps = const offset_of!(Run, taps),
+        y_end = const offset_of!(Run, y_end),
     )
 }
 
@@ -255,13 +262,13 @@ unsafe extern "C" fn halves(to: *mut Pair, a: *const i8, step: usize, count: usi
     )
 }
 
-/// Puts four biases, multipliers, addends and shifts where the fields of [`Run`] are, from `bias` on.
+/// Puts down the parameters of four channels.
 ///
 /// # Safety
-/// There are four of each, and room for them in `Run`; the channels are plain, in profile single or double.
+/// There are four of each, and room for them; the channels are plain, in profile single or double.
 #[unsafe(naked)]
 unsafe extern "C" fn parameters(
-    to: *mut i32,
+    to: *mut Parameters,
     bias: *const i32,
     mult: *const i32,
     shift: *const i8,
@@ -299,6 +306,7 @@ unsafe extern "C" fn parameters(
 /// Where the parts of the scratch lie, one behind the other.
 struct Places {
     w: *mut Pair,
+    parameters: *mut Parameters,
     x: *mut Pair,
     /// Columns that have room at `x`.
     columns: usize,
@@ -311,7 +319,8 @@ impl Places {
         let columns = scratch.len().checked_sub(fixed)? / (pairs * size_of::<Pair>());
         let start = scratch.as_mut_ptr();
         let w: *mut Pair = start.wrapping_add(start.addr().wrapping_neg() & 3).cast();
-        Some(Self { w, x: w.wrapping_add(pairs * slide.kernel[1]), columns })
+        let parameters: *mut Parameters = w.wrapping_add(pairs * slide.kernel[1]).cast();
+        Some(Self { w, parameters, x: parameters.wrapping_add(1).cast(), columns })
     }
 }
 
@@ -380,10 +389,7 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
             y: y.as_mut_ptr(),
             x: self.places.x,
             w: self.places.w,
-            bias: [0; 4],
-            mult: [0; 4],
-            add: [0; 4],
-            shift: [0; 4],
+            parameters: self.places.parameters,
             y_end: y.as_mut_ptr(),
             stride: channels,
             back: step.wrapping_sub(if three { row + taps } else { rows * row }),
@@ -397,7 +403,7 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
         for c in (0..channels).step_by(4) {
             let c = c.min(channels - 4);
             self.weights(c);
-            let plain = self.parameters(c, &mut run);
+            let plain = self.parameters(c);
             let mut at = self.first * channels + c;
             for oy in 0..output[0] {
                 self.rows(oy, c);
@@ -479,7 +485,7 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
 
     /// The parameters of four channels; whether they are plain.
     #[inline(never)]
-    fn parameters(&self, c: usize, run: &mut Run) -> bool {
+    fn parameters(&self, c: usize) -> bool {
         let Channels { bias, mult, shift, output } = self.slide.scaling;
         if !self.plain && !self.isa.is_plain(&self.slide.scaling.part(c, 4)) || shift.len() < c + 4 {
             return false;
@@ -487,8 +493,8 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
         let single = usize::from(output.round == Rounding::Single);
         let twice = 2 * output.zero + 1;
         let [bias, mult] = [&bias[c..], &mult[c..]].map(<[i32]>::as_ptr);
-        // SAFETY: there are four of each; `slide` has checked the first two.
-        unsafe { parameters(run.bias.as_mut_ptr(), bias, mult, shift[c..].as_ptr(), twice, single) };
+        // SAFETY: there are four of each; `slide` has checked the first two. The scratch has room.
+        unsafe { parameters(self.places.parameters, bias, mult, shift[c..].as_ptr(), twice, single) };
         true
     }
 
@@ -496,7 +502,8 @@ impl<'a, 'b, I: Isa> Stripe<'a, 'b, I> {
     #[inline(never)]
     fn one_by_one(&self, run: &mut Run, c: usize, y: &mut [i8]) {
         let profile = core::mem::replace(&mut run.profile, 2);
-        run.bias = [0; 4];
+        // SAFETY: the scratch has room for parameters, and is aligned there.
+        unsafe { (&raw mut (*run.parameters).bias).write([0; 4]) };
         for i in 0..self.count {
             let mut sums = [0i32; 4];
             run.y = sums.as_mut_ptr().cast();

@@ -2,12 +2,6 @@
 
 use super::*;
 
-/// Multipliers of as many sums, in two lists.
-fn scales<const N: usize>(d: &mut Draw<'_>, bits: i32) -> ([i32; N], [i8; N]) {
-    let scales = [(); N].map(|()| d.scale(Rounding::Double, bits));
-    (scales.map(|s| s.mult), scales.map(|s| s.shift))
-}
-
 pub(crate) fn lstm(d: &mut Draw<'_>) -> Case {
     let mut b = Builder::default();
     let [batch, time] = [d.range(1, 3), d.range(1, 4)];
@@ -24,14 +18,14 @@ pub(crate) fn lstm(d: &mut Draw<'_>) -> Case {
     ];
     let rows = 4 * units as usize;
     // Sums become numbers of about 15 bits, not 8.
-    let (mult, shift) = scales(d, bits(inputs + units) - 6);
+    let scales = [(); 8].map(|()| d.scale(Rounding::Double, bits(inputs + units) - 6));
     let op = Lstm {
         input_weights: b.i8s(&d.bytes(rows * inputs as usize)),
         input_bias: b.i32s(&d.biases(rows)),
         recurrent_weights: b.i8s(&d.bytes(rows * units as usize)),
         recurrent_bias: b.i32s(&d.biases(rows)),
-        mult,
-        shift,
+        mult: b.i32s(&scales.map(|s| s.mult)),
+        shift: b.i8s(&scales.map(|s| s.shift as u8)),
         output: d.scale(Rounding::Double, 29),
         cell_bits: d.range(0, 6) as u8,
         cell_clip: d.pick(&[0, 0, 1, 20_000, i16::MAX as u32]) as i16,

@@ -2,7 +2,7 @@
 
 use super::{Check, Operands, product, require, scale};
 use crate::error::Reason;
-use crate::field::{Rounding, Scale};
+use crate::field::Rounding;
 use crate::ops::{Lstm, Svdf};
 use crate::tensor::DType;
 
@@ -25,9 +25,9 @@ impl Lstm {
         io.constant(self.input_bias, product(&[4, units])?, 4)?;
         io.constant(self.recurrent_weights, product(&[4, units, units])?, 1)?;
         io.constant(self.recurrent_bias, product(&[4, units])?, 4)?;
-        for (&mult, &shift) in self.mult.iter().zip(&self.shift) {
-            scale(Scale { mult, shift }, Rounding::Double)?;
-        }
+        io.constant(self.mult, 8, 4)?;
+        io.constant(self.shift, 8, 1)?;
+        io.scales(self.mult, self.shift, Rounding::Double)?;
         scale(self.output, Rounding::Double)
     }
 }

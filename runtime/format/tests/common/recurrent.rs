@@ -21,7 +21,7 @@ pub(crate) fn recurrent() -> Builder {
         input_bias: b.i32s(&biases(31, 8)),
         recurrent_weights: b.i8s(&noise(32, 4 * 2 * 2)),
         recurrent_bias: b.i32s(&[0; 8]),
-        mult: [
+        mult: b.i32s(&[
             0x5A5A_5A5A,
             0x4444_4444,
             0x7FFF_FFFF,
@@ -30,8 +30,8 @@ pub(crate) fn recurrent() -> Builder {
             0x4321_0FED,
             0x5555_5555,
             1 << 30,
-        ],
-        shift: [0, 1, -1, 0, 1, 0, -1, 1],
+        ]),
+        shift: b.i8s(&[0, 1, -1, 0, 1, 0, -1, 1].map(|shift: i8| shift as u8)),
         output: Scale { mult: 1 << 30, shift: -22 },
         cell_bits: 4,
         cell_clip: 20_000,
