@@ -61,8 +61,9 @@ pub(crate) fn rows<'m, P: Program<'m>, const R: usize>(
     let memory = &mut Memory { kernels, step, constants: model.constants(), ram };
     match step.inputs.len() {
         0 | 1 => {
-            let Some(x) = step.inputs.get(0).and_then(part) else { return };
-            memory.one(&op, (&x).into(), (&growth.part).into());
+            let x = step.inputs.get(0).and_then(part);
+            let Some(x) = &x else { return };
+            memory.one(&op, x.into(), (&growth.part).into());
         }
         2 if P::MOST_INPUTS > 1 => inputs::<R, 2>(memory, &op, &growth.part, &part),
         _ if P::MOST_INPUTS > 2 => inputs::<R, MAX_INPUTS>(memory, &op, &growth.part, &part),

@@ -279,11 +279,13 @@ impl<'m, 'a, P: Program<'m>, const R: usize> Session<'m, 'a, P, R> {
         let y = model.info(info.output)?;
         let y = y.borrow();
         let rows = Rows::new(model, info, call, &self.cursor.progress)?;
-        let growth = rows.grow(y)?;
+        // By reference: a copy would lie on the stack while the kernel runs.
+        let growth = rows.grow(y);
+        let growth = growth.as_ref()?;
         let (part, offset) = (&growth.part, rows.offset(y));
         let bytes = self.ram.get(part.range()).unwrap_or_default();
         hook.before(&Step { model, info, y, part, offset, bytes, kernels });
-        bind::rows(kernels, model, info, &rows, &growth, self.ram.lend());
+        bind::rows(kernels, model, info, &rows, growth, self.ram.lend());
         let bytes = self.ram.get(part.range()).unwrap_or_default();
         hook.after(&Step { model, info, y, part, offset, bytes, kernels });
         Some(())
