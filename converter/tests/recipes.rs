@@ -230,3 +230,23 @@ fn rare_classes_are_found_where_they_weigh_more_in_full() {
     let [plain, weighted] = unbalanced(&scene, 3);
     assert!(weighted > plain, "{plain} {weighted}");
 }
+
+#[test]
+fn the_demo_trains_what_it_shows() {
+    let scene = Scene::small();
+    let data = scene.write("some.npz", scene.images.iter().take(200));
+    let done = Command::new(env!("CARGO_BIN_EXE_mote"))
+        .args(["demo", "--train", "--epochs", "1", "--output", "made/out.mote", "--data"])
+        .arg(data)
+        .current_dir(&scene.folder)
+        .output()
+        .expect("mote starts");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said} {}", String::from_utf8_lossy(&done.stderr));
+    for word in ["$ mote train", "$ mote distill", "$ mote convert", "$ mote eval", "top-1"] {
+        assert!(said.contains(word), "it does not show {word:?}: {said}");
+    }
+    for made in ["teacher.onnx", "student.onnx", "student.mote"] {
+        assert!(scene.path("made").join(made).exists(), "there is no {made}");
+    }
+}
