@@ -5,8 +5,13 @@
 mod litert;
 
 use mote_converter::data::{self, Prepare, Spec};
+use mote_converter::import::InputShapes;
+use mote_converter::reference::Reference;
+use mote_converter::tflite;
 use mote_runtime::{Model, Session};
 use mote_tests::{convert_with, converted, shared};
+use ndarray::ArrayD;
+use ndarray_npy::write_npy;
 use std::path::Path;
 
 /// The real values of a model's outputs.
@@ -124,6 +129,64 @@ fn landmarks_lie_where_the_float_network_sees_them() {
     let mean = (0..468).map(apart).sum::<f32>() / 468.0;
     println!("face landmarks: LiteRT's float points and mote's int8 ones lie {mean:.2} of 192 pixels apart");
     assert!(mean < 2.0, "{mean}");
+}
+
+/// Whether there is a face at all, which is an output of the same network: calibrated without a face its range ends at 0,
+/// which stands for one half; a single face among the samples is enough.
+#[test]
+#[ignore = "needs Python with LiteRT"]
+fn a_face_is_told_from_none_where_calibration_saw_one() {
+    let Some(shared) = shared() else { return };
+    let network = shared.join("models/landmark/mediapipe_face_landmark.tflite");
+    let prepare = Prepare::parse(None, Some("1/255")).expect("a number");
+    let at = |name: &str, shape: &[usize]| picture(&shared.join("data").join(name), shape, &prepare);
+    let astronaut = crop(&at("skimage/astronaut.png", &[512, 512, 3]), 512, [150, 30, 300, 220], 192);
+    let inputs = [astronaut, at("coral/cat.bmp", &[192, 192, 3])];
+    let Some(expected) = litert_floats(&network, &inputs) else { return };
+    let folder = calibration(&shared);
+    let pictures = std::fs::read_dir(folder.path()).expect("pictures").map(|e| e.expect("a file").path());
+    let mut samples: Vec<Vec<f32>> = pictures.map(|path| picture(&path, &[192, 192, 3], &prepare)).collect();
+    samples.push(crop(&at("coral/grace_hopper.bmp", &[600, 512, 3]), 512, [128, 30, 409, 330], 192));
+    let shape = [samples.len(), 192, 192, 3];
+    let samples = ArrayD::from_shape_vec(&shape[..], samples.concat()).expect("as many pixels");
+    let file = folder.path().join("samples.npy");
+    write_npy(&file, &samples).expect("room");
+    let bytes = convert_with(&network, Some(&file), Prepare::default()).bytes;
+    let model = Model::new_checked(&bytes).expect("a model");
+    for (what, input, expected, there) in
+        [("astronaut", &inputs[0], &expected[0], true), ("cat", &inputs[1], &expected[1], false)]
+    {
+        let flag = run(&model, input).into_iter().find(|y| y.len() == 1).expect("a flag")[0];
+        let (float, int8) = (sigmoid(expected[1404]), sigmoid(flag));
+        println!("face flag, {what}: LiteRT float {float:.3}, mote int8 {int8:.3}");
+        assert!((int8 > 0.99) == there && (int8 < 0.01) != there, "{int8}");
+    }
+}
+
+/// The share of a picture that is a person. The network has an operator of its own, so the float one runs in the reference.
+#[test]
+#[ignore = "takes a minute"]
+fn a_person_is_cut_out_as_by_the_float_network() {
+    let Some(shared) = shared() else { return };
+    let network = shared.join("models/segmentation/mediapipe_selfie_segmentation.tflite");
+    let prepare = Prepare::parse(None, Some("1/255")).expect("a number");
+    let bytes = convert_with(&network, Some(calibration(&shared).path()), prepare.clone()).bytes;
+    let model = Model::new_checked(&bytes).expect("a model");
+    let input = picture(&shared.join("data/skimage/astronaut.png"), &[256, 256, 3], &prepare);
+    let mask = run(&model, &input).remove(0);
+    let onnx = tflite::onnx(&std::fs::read(&network).expect("a network")).expect("floats").expect("floats");
+    let reference = Reference::new(&onnx, &InputShapes::default(), &["activation_10".to_owned()]);
+    let reference = reference.expect("a network");
+    let x = ArrayD::from_shape_vec(reference.inputs()[0].shape.clone(), input).expect("a picture");
+    let float: Vec<f32> = reference.run(&[x]).expect("a mask").remove(0).iter().copied().collect();
+    let share = |mask: &[f32]| mask.iter().filter(|&&p| p > 0.5).count() as f32 / mask.len() as f32;
+    let both = mask.iter().zip(&float).filter(|(a, b)| **a > 0.5 && **b > 0.5).count() as f32;
+    let either = mask.iter().zip(&float).filter(|(a, b)| **a > 0.5 || **b > 0.5).count() as f32;
+    let (int8, float, overlap) = (share(&mask), share(&float), both / either);
+    println!(
+        "person: published 0.545, float {float:.3}, int8 {int8:.3}, intersection over union {overlap:.3}"
+    );
+    assert!((float - 0.545).abs() < 0.001 && overlap > 0.85, "{float} {overlap}");
 }
 
 /// The reconstruction error of a normal sound, as the benchmark computes it: over windows of five frames.
