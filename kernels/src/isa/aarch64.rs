@@ -113,7 +113,7 @@ impl Engine for Family {
     fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
         let channels = w.vectors * LANES;
         assert!(x.end(self.word) <= x.bytes.len() && w.values.len() >= x.length() * channels * self.values);
-        assert!(out.fits(channels) && out.channels + LANES > channels && out.end(x.places) <= y.len());
+        assert!(out.fits(channels) && out.channels + LANES > channels && out.end(&x.places) <= y.len());
         // SAFETY: the family's existence proves its instructions; patches, weights, channels and outputs lie in their
         // slices.
         unsafe { (self.products)(x, w, out, y) }
@@ -129,20 +129,20 @@ impl Engine for Family {
 
     fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
         assert!(x.end(2) <= x.bytes.len() && x.len.is_multiple_of(8) && w.len() >= x.length() * CHANNELS);
-        assert!(x.places.iter().all(|place| place.to as usize + CHANNELS <= sums.len()));
+        assert!(x.sums(CHANNELS) <= sums.len());
         // SAFETY: the family's existence proves NEON; patches, weights and sums lie in their slices.
         unsafe { winograd::products(x, w, sums) }
     }
 
     fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
-        assert!(out.fits(CHANNELS) && out.end(&tile.places) <= y.len());
+        assert!(out.fits(CHANNELS) && tile.end(out.channels) <= y.len());
         // SAFETY: the family's existence proves NEON; channels and outputs lie in their slices.
         unsafe { winograd::collect(tile, out, y) }
     }
 
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
         assert!(d.end(BLOCK) <= d.x.len() && d.w.len() >= d.taps.len() * BLOCK);
-        assert!(out.fits(BLOCK) && out.end(d.places) <= y.len());
+        assert!(out.fits(BLOCK) && out.end(&d.places) <= y.len());
         // SAFETY: the family's existence proves NEON; taps, weights, channels and outputs lie in their slices.
         unsafe { slide::depthwise(d, out, y) }
     }

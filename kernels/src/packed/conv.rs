@@ -5,7 +5,7 @@ use mote_format::{Conv2d, Conv2dPalette, FullyConnected, FullyConnectedPalette, 
 use std::vec::Vec;
 
 use super::channels::Constants;
-use super::engine::{Engine, Patches, Place, Weights};
+use super::engine::{Engine, Order, Patches, Place, Weights};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
@@ -46,9 +46,9 @@ pub(super) struct Conv {
     runs: usize,
     len: usize,
     /// The pixels of a band.
-    places: Vec<Place>,
+    places: Order,
     /// The same where the runs of patches, which are far shorter than a word, are brought together first.
-    gathered: Option<Vec<Place>>,
+    gathered: Option<Order>,
     weights: Lines,
     blocks: Vec<Block>,
     constants: Constants,
@@ -123,7 +123,8 @@ impl Conv {
         };
         let places: Vec<Place> = (0..band.rows * columns).map(place).collect();
         let together = |(i, place): (usize, &Place)| Place { from: (i * patch) as u32, ..*place };
-        let gathered = gather.then(|| places.iter().enumerate().map(together).collect());
+        let gathered = gather.then(|| Order::new(places.iter().enumerate().map(together).collect()));
+        let places = Order::new(places);
         let tiles = engine.tiles().iter().filter(|&&(_, pixels)| pixels > 1 || images * rows * columns == 1);
         let vectors = tiles.map(|&(vectors, _)| vectors).collect::<Vec<_>>();
         let (blocks, packed) = pack(engine, &vectors, weights, outputs, runs, len);
@@ -143,11 +144,11 @@ impl Conv {
         let stride = self.image.window.dilation[0] * self.band.line;
         let put = |x: &[i8], values: &mut [u8]| self.engine.put(x, values);
         self.image.bands((x, y), self.band, threads, put, |bytes, y| {
-            let places = &self.places[..y.len() / self.outputs];
+            let places = self.places.first(y.len() / self.outputs);
             let patches = match &self.gathered {
                 Some(to) => {
-                    let to = &to[..places.len()];
-                    Patches { bytes: self.gather(bytes, places, to), places: to, runs, stride, len }
+                    let to = to.first(places.len());
+                    Patches { bytes: self.gather(bytes, &places, &to), places: to, runs, stride, len }
                 }
                 None => Patches { bytes, places, runs, stride, len },
             };

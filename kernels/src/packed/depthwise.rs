@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::channels::Constants;
 use super::conv::{bound, shifted};
-use super::engine::{self, Engine, Place};
+use super::engine::{self, Engine, Order, Place};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
@@ -47,7 +47,7 @@ struct Call {
     /// Outputs of a place.
     channels: usize,
     /// Places, row after row.
-    places: Vec<Place>,
+    places: Order,
 }
 
 /// How the words of some rows of windows lie: for each group of rows that share words, each row, and each phase, a run.
@@ -131,7 +131,7 @@ impl Layout {
     /// What is done with the words, for rows of `columns` windows of `c` channels.
     fn calls(&self, columns: usize, stride: usize, c: usize) -> Vec<Call> {
         let (block, blocks) = (self.block, self.blocks);
-        let rows = |row: &dyn Fn(usize) -> Vec<(usize, usize)>| -> Vec<Place> {
+        let rows = |row: &dyn Fn(usize) -> Vec<(usize, usize)>| -> Order {
             let all = (0..self.rows).flat_map(|r| {
                 let place = move |(from, to)| Place {
                     from: (r * self.pitch + self.value() * from) as u32,
@@ -139,7 +139,7 @@ impl Layout {
                 };
                 row(r).into_iter().map(place)
             });
-            all.collect()
+            Order::new(all.collect())
         };
         if !self.flat {
             let row = |_| (0..columns).map(|x| (x * stride * self.pixel, x * c)).collect();
@@ -238,7 +238,7 @@ impl Depthwise {
                 self.interleave(&lines[from..], rows, words);
             }
             let x = if direct { bytemuck::cast_slice(&lines[from..]) } else { bytemuck::cast_slice(&*words) };
-            let (taps, places) = (&self.taps[..], &places[..places.len() / self.layout.rows * rows]);
+            let (taps, places) = (&self.taps[..], places.first(places.len() / self.layout.rows * rows));
             let out = self.constants.out(*block, first, *channels);
             let w = &self.weights.values::<i8>()[first * taps.len() * self.engine.rows()..];
             self.engine.depthwise(&engine::Depthwise { x, places, taps, w, way }, &out, &mut y[from..]);

@@ -1,6 +1,7 @@
 //! The border between the layers of [`packed`](crate::packed), which are safe and know no instruction, and the
 //! families of instructions in `isa`, which know no layer.
 
+use core::ops::Deref;
 use std::vec::Vec;
 
 use super::channels::Profile;
@@ -124,22 +125,61 @@ pub(crate) struct Place {
     pub(crate) to: u32,
 }
 
-/// The largest of some offsets.
-fn last(places: &[Place], of: impl Fn(&Place) -> u32) -> usize {
-    places.iter().fold(0, |last, place| last.max(of(place))) as usize
+/// Places of which neither offset falls.
+pub(crate) struct Order(Vec<Place>);
+
+impl Order {
+    pub(crate) fn new(places: Vec<Place>) -> Self {
+        assert!(places.is_sorted_by(|a, b| a.from <= b.from && a.to <= b.to));
+        Self(places)
+    }
+
+    /// The first `n`.
+    pub(crate) fn first(&self, n: usize) -> Places<'_> {
+        Places(&self.0[..n])
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Some of an [`Order`]: the last has the largest offsets.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a>(&'a [Place]);
+
+impl Places<'_> {
+    /// The last.
+    fn end(&self) -> Place {
+        self.0.last().copied().unwrap_or(Place { from: 0, to: 0 })
+    }
+}
+
+impl Deref for Places<'_> {
+    type Target = [Place];
+
+    fn deref(&self) -> &[Place] {
+        self.0
+    }
 }
 
 /// The patches of some pixels, values as [`Engine::put`] lays them out: `runs` runs of `len` words each, `stride` bytes
 /// apart. Words may lie at any byte.
 pub(crate) struct Patches<'a> {
     pub(crate) bytes: &'a [u8],
-    pub(crate) places: &'a [Place],
+    pub(crate) places: Places<'a>,
     pub(crate) runs: usize,
     pub(crate) stride: usize,
     pub(crate) len: usize,
 }
 
 impl Patches<'_> {
+    /// Behind the last sum, where each place has so many.
+    pub(crate) fn sums(&self, each: usize) -> usize {
+        self.places.end().to as usize + each
+    }
+
     /// Words of a patch.
     pub(crate) fn length(&self) -> usize {
         self.runs * self.len
@@ -147,7 +187,7 @@ impl Patches<'_> {
 
     /// Behind the last byte that is read, words being so long.
     pub(crate) fn end(&self, word: usize) -> usize {
-        last(self.places, |place| place.from) + self.runs.saturating_sub(1) * self.stride + word * self.len
+        self.places.end().from as usize + self.runs.saturating_sub(1) * self.stride + word * self.len
     }
 }
 
@@ -164,7 +204,7 @@ pub(crate) struct Collected<'a> {
 pub(crate) struct Depthwise<'a> {
     pub(crate) x: &'a [u8],
     /// From the block's first channel of a window's first tap.
-    pub(crate) places: &'a [Place],
+    pub(crate) places: Places<'a>,
     /// Distance of each tap from the first, in bytes.
     pub(crate) taps: &'a [usize],
     /// The weights of each channel of each tap, one of each row.
@@ -174,10 +214,17 @@ pub(crate) struct Depthwise<'a> {
     pub(crate) way: u8,
 }
 
+impl Collected<'_> {
+    /// Behind the last output, of so many channels each.
+    pub(crate) fn end(&self, channels: usize) -> usize {
+        self.places.iter().fold(0, |last, place| last.max(place.to)) as usize + channels
+    }
+}
+
 impl Depthwise<'_> {
     /// Behind the last byte that is read, when a tap has so many.
     pub(crate) fn end(&self, bytes: usize) -> usize {
-        last(self.places, |place| place.from) + self.taps.iter().max().map_or(0, |tap| tap + bytes)
+        self.places.end().from as usize + self.taps.iter().max().map_or(0, |tap| tap + bytes)
     }
 }
 
@@ -211,8 +258,8 @@ impl Out<'_> {
     }
 
     /// Behind the last output.
-    pub(crate) fn end(&self, places: &[Place]) -> usize {
-        last(places, |place| place.to) + self.channels
+    pub(crate) fn end(&self, places: &Places<'_>) -> usize {
+        places.end().to as usize + self.channels
     }
 }
 

@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use super::channels::Constants;
 use super::conv::bound;
-use super::engine::{Collected, Engine, Patches, Place};
+use super::engine::{Collected, Engine, Order, Patches, Place};
 use super::image::{Band, Image};
 use super::memory::Lines;
 use super::threads::Threads;
@@ -52,7 +52,7 @@ pub(super) struct Winograd {
     /// Values of a word.
     word: usize,
     /// The tiles of a band: their first values and sums.
-    places: Vec<Place>,
+    places: Order,
     /// 16-bit weights of each block of channels, point, and word of a patch.
     weights: Lines,
     constants: Constants,
@@ -99,7 +99,7 @@ impl Winograd {
             from: (tile * c / CHANNELS * size_of::<Values>()) as u32,
             to: (tile * POINTS * CHANNELS) as u32,
         };
-        let places = (0..high * tiles[1]).map(place).collect();
+        let places = Order::new((0..high * tiles[1]).map(place).collect());
         Some(Self { engine, image, band, outputs, word: wide.values, places, weights: packed, constants })
     }
 
@@ -136,7 +136,7 @@ impl Winograd {
         let (stride, len) = (size_of::<Values>(), CHANNELS / word);
         let weights = self.weights.values::<i16>().chunks_exact(c * CHANNELS);
         let rows = y.len() / (columns * outputs);
-        let places = &self.places[..tiles];
+        let places = self.places.first(tiles);
         // From the last block to the first, see `Out`.
         for block in (0..outputs.div_ceil(CHANNELS)).rev() {
             for (point, w) in weights.clone().skip(block * POINTS).take(POINTS).enumerate() {

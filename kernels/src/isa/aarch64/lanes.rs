@@ -133,11 +133,25 @@ impl Range {
     #[inline]
     #[target_feature(enable = "neon")]
     fn bytes(&self, v: [V; 4], zero: i16) -> int8x16_t {
+        let low = vqmovn_high_s32(vqmovn_s32(v[0]), v[1]);
+        let high = vqmovn_high_s32(vqmovn_s32(v[2]), v[3]);
+        if i32::from(zero) == i8::MIN.into() && self.is_whole() {
+            // All that is left of a ReLU: unsigned numbers saturate where it holds values.
+            let bytes = vqmovun_high_s16(vqmovun_s16(low), high);
+            return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
+        }
         let zero = vdupq_n_s16(zero);
-        let low = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(v[0]), v[1]), zero);
-        let high = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(v[2]), v[3]), zero);
-        let bytes = vqmovn_high_s16(vqmovn_s16(low), high);
-        vmaxq_s8(vminq_s8(bytes, vdupq_n_s8(self.max)), vdupq_n_s8(self.min))
+        let bytes = vqmovn_high_s16(vqmovn_s16(vqaddq_s16(low, zero)), vqaddq_s16(high, zero));
+        if self.is_whole() {
+            bytes
+        } else {
+            vmaxq_s8(vminq_s8(bytes, vdupq_n_s8(self.max)), vdupq_n_s8(self.min))
+        }
+    }
+
+    /// Whether the bounds are those of bytes.
+    fn is_whole(&self) -> bool {
+        (self.min, self.max) == (i8::MIN, i8::MAX)
     }
 
     /// Sixteen lanes that may be anything as bytes: the zero point is added in 32 bits, where it may wrap.

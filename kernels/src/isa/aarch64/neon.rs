@@ -85,15 +85,20 @@ unsafe fn vectors<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out
             }
             return;
         }
+        let way = w.ways.iter().copied().min().unwrap_or(ONE);
         for (pixel, v) in
             (0..x.places.len()).flat_map(|pixel| (0..w.vectors).step_by(4).map(move |v| (pixel, v)))
         {
             let four = |n: usize| (v + n).min(w.vectors - 1);
-            let ([v0, v1, v2, v3], one) =
-                ([v, four(1), four(2), four(3)], |v: usize| vector(v).sums::<1>(pixel)[0]);
-            let (s0, s1) = (Scales::at(out, v0 * LANES), Scales::at(out, v1 * LANES));
-            let (s2, s3) = (Scales::at(out, v2 * LANES), Scales::at(out, v3 * LANES));
-            let sums = add4([one(v0), one(v1), one(v2), one(v3)], [s0.bias, s1.bias, s2.bias, s3.bias]);
+            let all = [v, four(1), four(2), four(3)];
+            let [s0, s1, s2, s3] = all.map(|v| Scales::at(out, v * LANES));
+            let from = all.map(|v| vector(v).w);
+            let sums = match way {
+                FOUR => one_pixel::<FOUR>(x, pixel, from, w.vectors * VECTOR),
+                TWO => one_pixel::<TWO>(x, pixel, from, w.vectors * VECTOR),
+                _ => one_pixel::<ONE>(x, pixel, from, w.vectors * VECTOR),
+            };
+            let sums = add4(sums, [s0.bias, s1.bias, s2.bias, s3.bias]);
             let bytes = range.requantize::<PROFILE>(sums, [&s0, &s1, &s2, &s3]);
             let y = y.add(x.places.get_unchecked(pixel).to as usize + v * LANES);
             store(y, bytes, channels(v).min(4 * LANES));
@@ -181,6 +186,46 @@ impl Vector<'_> {
             vpaddq_s32(vpaddq_s32(sums[m][0], sums[m][1]), vpaddq_s32(sums[m][2], sums[m][3]))
         })
     }
+}
+
+/// The sums of a pixel, four vectors of channels, whose weights are multiplied alike.
+///
+/// # Safety
+/// The pixel lies in the patches, and the weights of each vector are there, `word` bytes apart.
+#[target_feature(enable = "neon")]
+unsafe fn one_pixel<const WAY: u8>(
+    x: &Patches<'_>,
+    pixel: usize,
+    mut w: [*const i8; 4],
+    word: usize,
+) -> [V; 4] {
+    let mut sums = [[vdupq_n_s32(0); LANES]; 4];
+    // SAFETY: each of `w` moves by the weights of a word of the patch, `at` by a word, as often as there are words.
+    unsafe {
+        let mut at: *const i8 = x.bytes.as_ptr().add(x.places.get_unchecked(pixel).from as usize).cast();
+        for _ in 0..x.runs {
+            for _ in 0..x.len / 2 {
+                for (sums, w) in sums.iter_mut().zip(&mut w) {
+                    let (mut x, a, b) = (at, load4_low(w, word), load4(w, word));
+                    match WAY {
+                        FOUR => four(sums, &mut x, a, b),
+                        TWO => two(sums, &mut x, a, b),
+                        _ => (one(sums, &mut x, a), one(sums, &mut x, b)).1,
+                    }
+                }
+                at = at.add(2 * WORD);
+            }
+            if x.len % 2 == 1 {
+                for (sums, w) in sums.iter_mut().zip(&mut w) {
+                    let (mut x, a) = (at, load4(w, word));
+                    if WAY == ONE { one(sums, &mut x, a) } else { pair(sums, &mut x, a) }
+                }
+                at = at.add(WORD);
+            }
+            at = at.wrapping_add(x.stride.wrapping_sub(WORD * x.len));
+        }
+    }
+    sums.map(|[a, b, c, d]| vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)))
 }
 
 /// The products of two words of a pixel with four channels in the given order of instructions: registers suffice for the

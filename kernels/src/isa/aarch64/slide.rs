@@ -2,6 +2,7 @@
 //! they are widened to 32.
 
 use core::arch::aarch64::*;
+use core::arch::asm;
 
 use super::lanes::{Range, Scales, by_profile, store};
 use super::{BLOCK, LANES};
@@ -48,19 +49,38 @@ struct Sums {
 }
 
 impl Sums {
-    /// The products of the first tap of a group.
+    /// The products of the first tap of a group. By instructions, since the compiler keeps halves of `w` and would take
+    /// halves of `x`.
     #[inline]
     #[target_feature(enable = "neon")]
     fn first(&mut self, x: int8x16_t, w: int8x16_t) {
-        self.products = [vmull_s8(vget_low_s8(x), vget_low_s8(w)), vmull_high_s8(x, w)];
+        let (low, high);
+        // SAFETY: registers only.
+        unsafe {
+            asm!(
+                "smull {low:v}.8h, {x:v}.8b, {w:v}.8b",
+                "smull2 {high:v}.8h, {x:v}.16b, {w:v}.16b",
+                low = out(vreg) low, high = lateout(vreg) high, x = in(vreg) x, w = in(vreg) w,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        self.products = [low, high];
     }
 
     /// Those of a further one.
     #[inline]
     #[target_feature(enable = "neon")]
     fn more(&mut self, x: int8x16_t, w: int8x16_t) {
-        let [low, high] = self.products;
-        self.products = [vmlal_s8(low, vget_low_s8(x), vget_low_s8(w)), vmlal_high_s8(high, x, w)];
+        let [low, high] = &mut self.products;
+        // SAFETY: registers only.
+        unsafe {
+            asm!(
+                "smlal {low:v}.8h, {x:v}.8b, {w:v}.8b",
+                "smlal2 {high:v}.8h, {x:v}.16b, {w:v}.16b",
+                low = inout(vreg) *low, high = inout(vreg) *high, x = in(vreg) x, w = in(vreg) w,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
     }
 
     /// The end of a group.
@@ -150,7 +170,7 @@ unsafe fn all<const PROFILE: u8>(
             Scales::at(out, 2 * LANES),
             Scales::at(out, 3 * LANES),
         ];
-        for place in d.places {
+        for place in d.places.iter() {
             let mut sums = Sums { sums: [s0.bias, s1.bias, s2.bias, s3.bias], products: [vdupq_n_s16(0); 2] };
             sum(d.x.as_ptr().add(place.from as usize).cast(), &mut sums);
             let bytes = range.requantize::<PROFILE>(sums.sums, [s0, s1, s2, s3]);

@@ -13,88 +13,125 @@ const VECTORS: usize = CHANNELS / LANES;
 /// Values of a vector.
 const VALUES: usize = 8;
 
-/// The sums of all places.
+/// Places at a time.
+const PLACES: usize = 4;
+
+/// The sums of all places, four at a time; the last four may have been computed before.
 ///
 /// # Safety
 /// NEON, and what [`Engine::wide_products`](crate::packed::engine::Engine::wide_products) asserts.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn products(x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
-    let (mut places, sums) = (x.places, sums.as_mut_ptr());
-    // SAFETY: the caller's promise, for some of the pixels.
-    unsafe {
-        while let Some((first, rest)) = places.split_first_chunk::<4>() {
-            tile(x, first, w.as_ptr(), sums);
-            places = rest;
-        }
-        for place in places {
-            tile(x, &[*place], w.as_ptr(), sums);
-        }
+    let (chunks, rest) = x.places.as_chunks::<PLACES>();
+    let last = (!rest.is_empty()).then(|| {
+        let last = |n: usize| x.places[(x.places.len() + n).saturating_sub(PLACES).min(x.places.len() - 1)];
+        core::array::from_fn(last)
+    });
+    for places in chunks.iter().chain(&last) {
+        // SAFETY: the caller's promise, for some of the places.
+        unsafe { tile(x, places, w.as_ptr(), sums.as_mut_ptr()) };
     }
 }
 
-/// The sums of `M` places.
+/// The sums of four places.
 ///
 /// # Safety
 /// As [`products`].
-#[inline]
 #[target_feature(enable = "neon")]
-unsafe fn tile<const M: usize>(x: &Patches<'_>, places: &[Place; M], mut w: *const i16, sums: *mut i32) {
+unsafe fn tile(x: &Patches<'_>, places: &[Place; PLACES], mut w: *const i16, sums: *mut i32) {
     let next = x.stride - 2 * x.len;
+    let mut tile = [[vdupq_n_s32(0); VECTORS]; PLACES];
     // SAFETY: `w` moves by the weights of sixteen channels for each value of a patch, the pixels by vectors of values; runs
     // are of whole vectors.
     unsafe {
-        let mut tile = [[vdupq_n_s32(0); VECTORS]; M];
         let mut pixels = places.map(|place| x.bytes.as_ptr().add(place.from as usize));
         for _ in 0..x.runs {
             for _ in 0..x.len / VALUES {
-                let values = pixels.map(|x| vld1q_s16(x.cast()));
-                pixels = pixels.map(|x| x.add(2 * VALUES));
-                each::<0, M>(&mut tile, values, &mut w);
-                each::<1, M>(&mut tile, values, &mut w);
-                each::<2, M>(&mut tile, values, &mut w);
-                each::<3, M>(&mut tile, values, &mut w);
-                each::<4, M>(&mut tile, values, &mut w);
-                each::<5, M>(&mut tile, values, &mut w);
-                each::<6, M>(&mut tile, values, &mut w);
-                each::<7, M>(&mut tile, values, &mut w);
+                eight(&mut tile, &mut pixels, &mut w);
             }
             pixels = pixels.map(|x| x.wrapping_add(next));
         }
         for (vectors, place) in tile.iter().zip(places) {
-            let [a, b, c, d] = *vectors;
-            vst1q_s32_x4(sums.add(place.to as usize), int32x4x4_t(a, b, c, d));
+            for (n, &vector) in vectors.iter().enumerate() {
+                vst1q_s32(sums.add(place.to as usize + n * LANES), vector);
+            }
         }
     }
 }
 
-/// Sums plus the products of value `LANE` of each pixel with its weights; `w` moves on.
+/// The products of one value of four pixels with the weights of sixteen channels, as instructions.
+macro_rules! value {
+    ($lane:literal) => {
+        concat!(
+            "ldp {low:q}, {high:q}, [{w}], #32\n",
+            value!("a", $lane),
+            value!("b", $lane),
+            value!("c", $lane),
+            value!("d", $lane),
+        )
+    };
+    ($pixel:literal, $lane:literal) => {
+        concat!(
+            "smlal {",
+            $pixel,
+            "0:v}.4s, {low:v}.4h, {",
+            $pixel,
+            ":v}.h[",
+            $lane,
+            "]\n",
+            "smlal2 {",
+            $pixel,
+            "1:v}.4s, {low:v}.8h, {",
+            $pixel,
+            ":v}.h[",
+            $lane,
+            "]\n",
+            "smlal {",
+            $pixel,
+            "2:v}.4s, {high:v}.4h, {",
+            $pixel,
+            ":v}.h[",
+            $lane,
+            "]\n",
+            "smlal2 {",
+            $pixel,
+            "3:v}.4s, {high:v}.8h, {",
+            $pixel,
+            ":v}.h[",
+            $lane,
+            "]\n",
+        )
+    };
+}
+
+/// Sums plus the products of eight values of each pixel; all pointers move on. In one piece, since the compiler runs out of
+/// the registers that lanes may come from.
 ///
 /// # Safety
-/// The weights are there.
+/// The values and the weights are there.
 #[inline]
 #[target_feature(enable = "neon")]
-unsafe fn each<const LANE: i32, const M: usize>(
-    tile: &mut [[V; VECTORS]; M],
-    values: [int16x8_t; M],
-    w: &mut *const i16,
-) {
-    // SAFETY: the caller's promise.
-    let (low, high) = unsafe { (vld1q_s16(*w), vld1q_s16(w.add(VALUES))) };
-    *w = w.wrapping_add(CHANNELS);
-    for ([a, b, c, d], x) in tile.iter_mut().zip(values) {
-        // In one piece, or the compiler runs out of the registers that lanes may come from.
-        // SAFETY: registers only.
-        unsafe {
-            asm!(
-                "smlal {a:v}.4s, {low:v}.4h, {x:v}.h[{lane}]",
-                "smlal2 {b:v}.4s, {low:v}.8h, {x:v}.h[{lane}]",
-                "smlal {c:v}.4s, {high:v}.4h, {x:v}.h[{lane}]",
-                "smlal2 {d:v}.4s, {high:v}.8h, {x:v}.h[{lane}]",
-                a = inout(vreg) *a, b = inout(vreg) *b, c = inout(vreg) *c, d = inout(vreg) *d,
-                low = in(vreg) low, high = in(vreg) high, x = in(vreg_low16) x, lane = const LANE,
-                options(pure, nomem, nostack, preserves_flags),
-            );
-        }
+unsafe fn eight(tile: &mut [[V; VECTORS]; PLACES], pixels: &mut [*const u8; PLACES], w: &mut *const i16) {
+    let [[a0, a1, a2, a3], [b0, b1, b2, b3], [c0, c1, c2, c3], [d0, d1, d2, d3]] = tile;
+    let [pa, pb, pc, pd] = pixels;
+    // SAFETY: the caller's promise; nothing else is read.
+    unsafe {
+        asm!(
+            "ldr {a:q}, [{pa}], #16",
+            "ldr {b:q}, [{pb}], #16",
+            "ldr {c:q}, [{pc}], #16",
+            "ldr {d:q}, [{pd}], #16",
+            value!("0"), value!("1"), value!("2"), value!("3"),
+            value!("4"), value!("5"), value!("6"), value!("7"),
+            a0 = inout(vreg) *a0, a1 = inout(vreg) *a1, a2 = inout(vreg) *a2, a3 = inout(vreg) *a3,
+            b0 = inout(vreg) *b0, b1 = inout(vreg) *b1, b2 = inout(vreg) *b2, b3 = inout(vreg) *b3,
+            c0 = inout(vreg) *c0, c1 = inout(vreg) *c1, c2 = inout(vreg) *c2, c3 = inout(vreg) *c3,
+            d0 = inout(vreg) *d0, d1 = inout(vreg) *d1, d2 = inout(vreg) *d2, d3 = inout(vreg) *d3,
+            pa = inout(reg) *pa, pb = inout(reg) *pb, pc = inout(reg) *pc, pd = inout(reg) *pd,
+            a = out(vreg_low16) _, b = out(vreg_low16) _, c = out(vreg_low16) _, d = out(vreg_low16) _,
+            w = inout(reg) *w, low = out(vreg) _, high = out(vreg) _,
+            options(readonly, nostack, preserves_flags),
+        );
     }
 }
 

@@ -91,7 +91,7 @@ macro_rules! family {
             fn products(&self, x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
                 let Weights { values: w, vectors, .. } = *w;
                 assert!(x.end(4) <= x.bytes.len() && w.len() >= x.length() * vectors * LANES * VALUES);
-                assert!(out.fits(vectors * LANES) && out.end(x.places) <= y.len());
+                assert!(out.fits(vectors * LANES) && out.end(&x.places) <= y.len());
                 // SAFETY: `self` proves the instructions; the patches, the weights, the channels and the outputs lie
                 // in their slices.
                 unsafe {
@@ -105,7 +105,7 @@ macro_rules! family {
             fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]) {
                 assert!(d.end(4 * BLOCK * LANES) <= d.x.len());
                 assert!(d.w.len() >= d.taps.len() * BLOCK * LANES * VALUES);
-                assert!(out.fits(BLOCK * LANES) && out.end(d.places) <= y.len());
+                assert!(out.fits(BLOCK * LANES) && out.end(&d.places) <= y.len());
                 // SAFETY: `self` proves the instructions; taps, weights, channels and outputs lie in their slices.
                 unsafe { depthwise(d, out, y) }
             }
@@ -123,13 +123,13 @@ macro_rules! family {
 
             fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
                 assert!(x.end(4) <= x.bytes.len() && w.len() >= x.length() * CHANNELS * 2);
-                assert!(x.places.iter().all(|place| place.to as usize + CHANNELS <= sums.len()));
+                assert!(x.sums(CHANNELS) <= sums.len());
                 // SAFETY: `self` proves the instructions; the patches, the weights and the sums lie in their slices.
                 unsafe { wide_products(x, w, sums) }
             }
 
             fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
-                assert!(out.fits(CHANNELS) && out.end(&tile.places) <= y.len());
+                assert!(out.fits(CHANNELS) && tile.end(out.channels) <= y.len());
                 // SAFETY: `self` proves the instructions; channels and outputs lie in their slices.
                 unsafe { collect(tile, out, y) }
             }
@@ -286,7 +286,7 @@ macro_rules! family {
         #[target_feature(enable = $features)]
         unsafe fn wide_products(x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
             let (w, sums) = (w.as_ptr().cast(), sums.as_mut_ptr());
-            let mut places = x.places;
+            let mut places: &[Place] = &x.places;
             while !places.is_empty() {
                 // SAFETY: the caller's promises, for some of the pixels.
                 places = unsafe {
