@@ -17,24 +17,16 @@ const VECTOR: usize = 16;
 /// Dot products, and what [`Engine::products`](crate::packed::engine::Engine::products) asserts.
 #[target_feature(enable = "neon,dotprod")]
 pub(super) unsafe fn products(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
-    // SAFETY: the caller's promise.
-    unsafe { by_profile!(out, blocks; x, w, out, y) }
-}
-
-/// # Safety
-/// As [`products`].
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn blocks<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out<'_>, y: &mut [i8]) {
     for v in (0..w.vectors).step_by(4) {
         // SAFETY: the weights of each vector are there, and some of its outputs; the rest is the caller's promise.
         unsafe {
             let (w, word, y) =
                 (w.values.as_ptr().add(v * VECTOR), w.vectors * VECTOR, y.as_mut_ptr().add(v * LANES));
             match word / VECTOR - v {
-                1 => pixels::<PROFILE, 1>(x, w, word, out, v * LANES, y),
-                2 => pixels::<PROFILE, 2>(x, w, word, out, v * LANES, y),
-                3 => pixels::<PROFILE, 3>(x, w, word, out, v * LANES, y),
-                _ => pixels::<PROFILE, 4>(x, w, word, out, v * LANES, y),
+                1 => pixels::<1>(x, w, word, out, v * LANES, y),
+                2 => pixels::<2>(x, w, word, out, v * LANES, y),
+                3 => pixels::<3>(x, w, word, out, v * LANES, y),
+                _ => pixels::<4>(x, w, word, out, v * LANES, y),
             }
         }
     }
@@ -46,7 +38,7 @@ unsafe fn blocks<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out<
 /// # Safety
 /// As [`products`].
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn pixels<const PROFILE: u8, const N: usize>(
+unsafe fn pixels<const N: usize>(
     x: &Patches<'_>,
     w: *const i8,
     word: usize,
@@ -59,13 +51,13 @@ unsafe fn pixels<const PROFILE: u8, const N: usize>(
     unsafe {
         if pixels < 4 {
             for pixel in 0..pixels {
-                tile::<PROFILE, 1, N>(x, pixel, w, word, out, c, y);
+                tile::<1, N>(x, pixel, w, word, out, c, y);
             }
             return;
         }
         let mut pixel = 0;
         while pixel < pixels {
-            tile::<PROFILE, 4, N>(x, pixel.min(pixels - 4), w, word, out, c, y);
+            tile::<4, N>(x, pixel.min(pixels - 4), w, word, out, c, y);
             pixel += 4;
         }
     }
@@ -77,7 +69,7 @@ unsafe fn pixels<const PROFILE: u8, const N: usize>(
 /// As [`products`]; the pixels from `pixel` on lie in the patches.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn tile<const PROFILE: u8, const M: usize, const N: usize>(
+unsafe fn tile<const M: usize, const N: usize>(
     x: &Patches<'_>,
     pixel: usize,
     w: *const i8,
@@ -86,11 +78,31 @@ unsafe fn tile<const PROFILE: u8, const M: usize, const N: usize>(
     c: usize,
     y: *mut i8,
 ) {
+    // SAFETY: the bias is there for whole vectors; the rest is the caller's promise.
+    unsafe {
+        let sums = sums::<M, N>(x, pixel, w, word, out.bias.as_ptr().add(c));
+        by_profile!(out, requantize, M, N; &sums, x, pixel, out, c, y)
+    }
+}
+
+/// The sums of `M` pixels to int8. Called from one place each, so that sums stay in registers.
+///
+/// # Safety
+/// As [`tile`].
+#[inline]
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn requantize<const PROFILE: u8, const M: usize, const N: usize>(
+    sums: &[[V; N]; M],
+    x: &Patches<'_>,
+    pixel: usize,
+    out: &Out<'_>,
+    c: usize,
+    y: *mut i8,
+) {
     let channels = (out.channels - c).min(N * LANES);
     let range = Range::new(out.zero, out.min, out.max);
     // SAFETY: the constants are there for whole vectors, and the outputs of the pixels.
     unsafe {
-        let sums = sums::<M, N>(x, pixel, w, word, out.bias.as_ptr().add(c));
         let vector = const { [0, 1 % N * LANES, 2 % N * LANES, 3 % N * LANES] };
         let (s0, s1) = (Scales::at(out, c), Scales::at(out, c + vector[1]));
         let (s2, s3) = (Scales::at(out, c + vector[2]), Scales::at(out, c + vector[3]));
@@ -178,7 +190,8 @@ unsafe fn each<const LANE: u8, const M: usize, const N: usize>(
     }
 }
 
-/// Sums plus the products of four values of each channel with word `LANE` of a pixel.
+/// Sums plus the products of four values of each channel with word `LANE` of a pixel; in the order in which they are
+/// written, since weights that wait for their turn would be copied out of the way of the next.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot<const LANE: u8>(mut sum: V, w: int8x16_t, x: int8x16_t) -> V {
@@ -189,7 +202,7 @@ fn dot<const LANE: u8>(mut sum: V, w: int8x16_t, x: int8x16_t) -> V {
                 asm!(
                     concat!("sdot {sum:v}.4s, {w:v}.16b, {x:v}.4b[", $lane, "]"),
                     sum = inout(vreg) sum, w = in(vreg) w, x = in(vreg) x,
-                    options(pure, nomem, nostack, preserves_flags),
+                    options(nomem, nostack, preserves_flags),
                 )
             }
         };

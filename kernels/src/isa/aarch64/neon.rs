@@ -13,6 +13,8 @@ use crate::packed::engine::{Out, Patches, Place, Weights};
 const ONE: u8 = 0;
 const TWO: u8 = 1;
 const FOUR: u8 = 2;
+/// A vector whose ways differ.
+const MIXED: u8 = 3;
 
 /// Values of a word.
 const WORD: usize = 16;
@@ -74,10 +76,11 @@ unsafe fn vectors<const PROFILE: u8>(x: &Patches<'_>, w: &Weights<'_>, out: &Out
         if x.places.len() >= 4 {
             for v in 0..w.vectors {
                 let (scales, vector) = (Scales::at(out, v * LANES), vector(v));
+                let two = vector.ways.iter().all(|&way| way == TWO);
                 let (mut pixel, channels) = (0, channels(v).min(LANES));
                 while pixel < x.places.len() {
                     pixel = pixel.min(x.places.len() - 4);
-                    let sums = vector.sums::<4>(pixel);
+                    let sums = if two { vector.sums::<TWO>(pixel) } else { vector.sums::<MIXED>(pixel) };
                     let bytes = range.requantize::<PROFILE>(add4(sums, [scales.bias; 4]), [&scales; 4]);
                     put(bytes, y.add(v * LANES), &*x.places.as_ptr().add(pixel).cast(), channels);
                     pixel += 4;
@@ -142,28 +145,28 @@ struct Vector<'a> {
 }
 
 impl Vector<'_> {
-    /// The sums of `M` pixels, a vector of channels each.
+    /// The sums of four pixels, a vector of channels each, multiplied in one way or, where it is [`MIXED`], as they say.
     ///
     /// # Safety
     /// The pixels lie in the patches.
     #[inline]
     #[target_feature(enable = "neon")]
-    unsafe fn sums<const M: usize>(&self, pixel: usize) -> [V; M] {
+    unsafe fn sums<const WAY: u8>(&self, pixel: usize) -> [V; 4] {
         let Patches { bytes, places, runs, stride, len } = *self.x;
-        let mut sums = [[vdupq_n_s32(0); LANES]; M];
+        let mut sums = [[vdupq_n_s32(0); LANES]; 4];
         let next = stride.wrapping_sub(WORD * len);
         let (mut w, mut ways) = (self.w, self.ways.as_ptr());
         // SAFETY: `w` moves by the weights of each word of a patch, the pixels by a word, as often as there are words,
         // and `ways` by one for each two words of a run and for one that is left.
         unsafe {
-            let mut pixels: [*const i8; M] = core::array::from_fn(|m| {
+            let mut pixels: [*const i8; 4] = core::array::from_fn(|m| {
                 bytes.as_ptr().add(places.get_unchecked(pixel + m).from as usize).cast()
             });
             for _ in 0..runs {
                 for _ in 0..len / 2 {
                     let (a, b) = (load4_low(&mut w, self.word), load4(&mut w, self.word));
                     let each = sums.iter_mut().zip(&mut pixels);
-                    match *ways {
+                    match if WAY == MIXED { *ways } else { WAY } {
                         FOUR => each.for_each(|(sums, x)| four(sums, x, a, b)),
                         TWO => each.for_each(|(sums, x)| two(sums, x, a, b)),
                         _ => each.for_each(|(sums, x)| (one(sums, x, a), one(sums, x, b)).1),
@@ -173,7 +176,7 @@ impl Vector<'_> {
                 if len % 2 == 1 {
                     let a = load4(&mut w, self.word);
                     let each = sums.iter_mut().zip(&mut pixels);
-                    match *ways {
+                    match if WAY == MIXED { *ways } else { WAY } {
                         ONE => each.for_each(|(sums, x)| one(sums, x, a)),
                         _ => each.for_each(|(sums, x)| pair(sums, x, a)),
                     }
