@@ -106,10 +106,13 @@ unsafe fn requantize<const PROFILE: u8, const M: usize, const N: usize>(
         let vector = const { [0, 1 % N * LANES, 2 % N * LANES, 3 % N * LANES] };
         let (s0, s1) = (Scales::at(out, c), Scales::at(out, c + vector[1]));
         let (s2, s3) = (Scales::at(out, c + vector[2]), Scales::at(out, c + vector[3]));
-        for (m, sums) in sums.iter().enumerate() {
-            let sums = [sums[0], sums[1 % N], sums[2 % N], sums[3 % N]];
-            let bytes = range.requantize::<PROFILE>(sums, [&s0, &s1, &s2, &s3]);
-            store(y.add(x.places.get_unchecked(pixel + m).to as usize), bytes, channels);
+        let scales = [&s0, &s1, &s2, &s3];
+        let vectors = |m: usize| [sums[m][0], sums[m][1 % N], sums[m][2 % N], sums[m][3 % N]];
+        let to = |m: usize| y.add(x.places.get_unchecked(pixel + m).to as usize);
+        if channels == N * LANES && range.rectifies::<PROFILE>() {
+            (0..M).for_each(|m| store(to(m), range.rectify::<PROFILE>(vectors(m), scales), N * LANES));
+        } else {
+            (0..M).for_each(|m| store(to(m), range.requantize::<PROFILE>(vectors(m), scales), channels));
         }
     }
 }

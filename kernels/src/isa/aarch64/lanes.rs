@@ -133,25 +133,28 @@ impl Range {
     #[inline]
     #[target_feature(enable = "neon")]
     fn bytes(&self, v: [V; 4], zero: i16) -> int8x16_t {
-        let low = vqmovn_high_s32(vqmovn_s32(v[0]), v[1]);
-        let high = vqmovn_high_s32(vqmovn_s32(v[2]), v[3]);
-        if i32::from(zero) == i8::MIN.into() && self.is_whole() {
-            // All that is left of a ReLU: unsigned numbers saturate where it holds values.
-            let bytes = vqmovun_high_s16(vqmovun_s16(low), high);
-            return vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
-        }
         let zero = vdupq_n_s16(zero);
-        let bytes = vqmovn_high_s16(vqmovn_s16(vqaddq_s16(low, zero)), vqaddq_s16(high, zero));
-        if self.is_whole() {
-            bytes
-        } else {
-            vmaxq_s8(vminq_s8(bytes, vdupq_n_s8(self.max)), vdupq_n_s8(self.min))
-        }
+        let low = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(v[0]), v[1]), zero);
+        let high = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(v[2]), v[3]), zero);
+        let bytes = vqmovn_high_s16(vqmovn_s16(low), high);
+        vmaxq_s8(vminq_s8(bytes, vdupq_n_s8(self.max)), vdupq_n_s8(self.min))
     }
 
-    /// Whether the bounds are those of bytes.
-    fn is_whole(&self) -> bool {
-        (self.min, self.max) == (i8::MIN, i8::MAX)
+    /// Whether [`rectify`](Self::rectify) has the bits of [`requantize`](Self::requantize): what a ReLU leaves takes all
+    /// values of a byte, and the profile has no results that wrap.
+    pub(super) fn rectifies<const PROFILE: u8>(&self) -> bool {
+        PROFILE != DOUBLE && self.zero == -128 && (self.min, self.max) == (i8::MIN, i8::MAX)
+    }
+
+    /// As [`requantize`](Self::requantize): unsigned numbers saturate where the ReLU holds values.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub(super) fn rectify<const PROFILE: u8>(&self, sums: [V; 4], scales: [&Scales; 4]) -> int8x16_t {
+        let [a, b, c, d] = scaled::<PROFILE>(sums, scales);
+        let low = vqmovn_high_s32(vqmovn_s32(a), b);
+        let high = vqmovn_high_s32(vqmovn_s32(c), d);
+        let bytes = vqmovun_high_s16(vqmovun_s16(low), high);
+        vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)))
     }
 
     /// Sixteen lanes that may be anything as bytes: the zero point is added in 32 bits, where it may wrap.
@@ -166,15 +169,21 @@ impl Range {
     #[inline]
     #[target_feature(enable = "neon")]
     pub(super) fn requantize<const PROFILE: u8>(&self, sums: [V; 4], scales: [&Scales; 4]) -> int8x16_t {
-        let zero = self.zero as i16;
-        let ([a, b, c, d], [e, f, g, h]) = (sums, scales);
-        match PROFILE {
-            UP => self.bytes([e.up(a), f.up(b), g.up(c), h.up(d)], zero),
-            AWAY => self.bytes([e.away(a), f.away(b), g.away(c), h.away(d)], zero),
-            SINGLE => self.bytes([e.single(a), f.single(b), g.single(c), h.single(d)], zero),
-            FLOAT => self.bytes([e.float(a), f.float(b), g.float(c), h.float(d)], zero),
-            _ => self.wrapping([e.double(a), f.double(b), g.double(c), h.double(d)]),
-        }
+        let scaled = scaled::<PROFILE>(sums, scales);
+        if PROFILE == DOUBLE { self.wrapping(scaled) } else { self.bytes(scaled, self.zero as i16) }
+    }
+}
+
+/// Four vectors of sums times their scales, by one of the profiles.
+#[inline]
+#[target_feature(enable = "neon")]
+fn scaled<const PROFILE: u8>([a, b, c, d]: [V; 4], [e, f, g, h]: [&Scales; 4]) -> [V; 4] {
+    match PROFILE {
+        UP => [e.up(a), f.up(b), g.up(c), h.up(d)],
+        AWAY => [e.away(a), f.away(b), g.away(c), h.away(d)],
+        SINGLE => [e.single(a), f.single(b), g.single(c), h.single(d)],
+        FLOAT => [e.float(a), f.float(b), g.float(c), h.float(d)],
+        _ => [e.double(a), f.double(b), g.double(c), h.double(d)],
     }
 }
 

@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use super::lanes::{Range, Scales, by_profile, store};
 use super::{BLOCK, LANES};
-use crate::packed::engine::{Depthwise, Out};
+use crate::packed::engine::{Depthwise, Out, Place};
 
 /// The taps of a window of three by three, whose weights stay in registers.
 const NINE: usize = 9;
@@ -170,11 +170,22 @@ unsafe fn all<const PROFILE: u8>(
             Scales::at(out, 2 * LANES),
             Scales::at(out, 3 * LANES),
         ];
-        for place in d.places.iter() {
-            let mut sums = Sums { sums: [s0.bias, s1.bias, s2.bias, s3.bias], products: [vdupq_n_s16(0); 2] };
+        let fast = out.channels == BLOCK && range.rectifies::<PROFILE>();
+        let scales = [s0, s1, s2, s3];
+        let y = y.as_mut_ptr();
+        let sums = |place: &Place| {
+            let mut sums = Sums { sums: scales.map(|s| s.bias), products: [vdupq_n_s16(0); 2] };
             sum(d.x.as_ptr().add(place.from as usize).cast(), &mut sums);
-            let bytes = range.requantize::<PROFILE>(sums.sums, [s0, s1, s2, s3]);
-            store(y.as_mut_ptr().add(place.to as usize), bytes, out.channels);
+            (sums.sums, y.add(place.to as usize))
+        };
+        if fast {
+            for (sums, to) in d.places.iter().map(sums) {
+                store(to, range.rectify::<PROFILE>(sums, scales), BLOCK);
+            }
+        } else {
+            for (sums, to) in d.places.iter().map(sums) {
+                store(to, range.requantize::<PROFILE>(sums, scales), out.channels);
+            }
         }
     }
 }
