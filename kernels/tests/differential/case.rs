@@ -1,6 +1,7 @@
 //! One step as a model that the format has accepted, run on an instruction set between guard bytes, at odd
-//! addresses, with garbage in its scratch.
+//! addresses, beside pages that may not be touched, with garbage in its scratch.
 
+use std::ops::DerefMut;
 use std::sync::LazyLock;
 
 use mote_format::{AlignedBytes, Image, Model, Op, Shape, TensorInfo};
@@ -24,20 +25,50 @@ pub(crate) struct Case {
     inputs: Vec<Option<Vec<u8>>>,
 }
 
-/// Bytes somewhere in a larger buffer, at a chosen distance from an aligned address.
+/// Where in its memory a buffer lies.
+#[derive(Clone, Copy)]
+enum At {
+    /// At this distance from an aligned address.
+    Odd(usize),
+    /// Behind a page that may not be touched, where the system has such.
+    Start,
+    /// Before one.
+    End,
+}
+
+/// Bytes somewhere in a larger buffer.
 struct Guarded {
-    memory: Vec<u8>,
+    memory: Box<dyn DerefMut<Target = [u8]>>,
     start: usize,
     length: usize,
 }
 
+/// Memory between pages that may not be touched.
+#[cfg(unix)]
+fn fenced(bytes: usize) -> Box<dyn DerefMut<Target = [u8]>> {
+    Box::new(crate::fence::Fence::new(bytes))
+}
+
+#[cfg(not(unix))]
+fn fenced(bytes: usize) -> Box<dyn DerefMut<Target = [u8]>> {
+    Box::new(vec![0; bytes])
+}
+
 impl Guarded {
-    fn new(content: &[u8], offset: usize) -> Self {
-        let mut memory = vec![0xA5; content.len() + 2 * GUARD + 64];
-        let aligned = memory.as_ptr().addr().next_multiple_of(64) - memory.as_ptr().addr();
-        let start = aligned + GUARD / 2 + offset;
-        memory[start..start + content.len()].copy_from_slice(content);
-        Self { memory, start, length: content.len() }
+    fn new(content: &[u8], at: At) -> Self {
+        let length = content.len();
+        let mut memory = match at {
+            At::Odd(_) => Box::new(vec![0; length + 2 * GUARD + 64]),
+            At::Start | At::End => fenced(length),
+        };
+        memory.fill(0xA5);
+        let start = match at {
+            At::Odd(offset) => memory.as_ptr().align_offset(64) + GUARD / 2 + offset,
+            At::Start => 0,
+            At::End => memory.len() - length,
+        };
+        memory[start..start + length].copy_from_slice(content);
+        Self { memory, start, length }
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -91,10 +122,10 @@ impl Case {
     pub(crate) fn check(&self) {
         self.with_step(|step| {
             let apart = vec![false; step.x.len()];
-            let expected = self.run(step, Kernels::naive(), &apart, 0);
+            let expected = self.run(step, Kernels::naive(), &apart, At::Odd(0));
             for kernels in Kernels::available() {
-                for offset in [0, 1, 3] {
-                    assert_eq!(self.run(step, kernels, &apart, offset), expected, "{}", kernels.name());
+                for at in [At::Odd(0), At::Odd(1), At::Odd(3), At::Start, At::End] {
+                    assert_eq!(self.run(step, kernels, &apart, at), expected, "{}", kernels.name());
                 }
             }
             for kernels in Kernels::available().chain([Kernels::naive()]) {
@@ -105,8 +136,9 @@ impl Case {
                 }
             }
             for kernels in Kernels::available() {
-                for threads in &*THREADS {
-                    if let Some(got) = self.packed(step, kernels.name(), threads) {
+                let [one, some] = &*THREADS;
+                for (threads, at) in [(some, At::Odd(1)), (one, At::Start), (one, At::End)] {
+                    if let Some(got) = self.packed(step, kernels.name(), threads, at) {
                         assert_eq!(got, expected, "{} packed, {} threads", kernels.name(), threads.count());
                     }
                 }
@@ -114,7 +146,7 @@ impl Case {
             self.check_ways(step, &expected);
             for same in places(step) {
                 for kernels in Kernels::available().chain([Kernels::naive()]) {
-                    let got = self.run(step, kernels, &same, 5);
+                    let got = self.run(step, kernels, &same, At::Odd(5));
                     // Both operands in place are one tensor: the second then has the bytes of the first.
                     if same.iter().filter(|&&s| s).count() == 1 || self.inputs[0] == self.inputs[1] {
                         assert_eq!(got, expected, "{} in place {same:?}", kernels.name());
@@ -133,7 +165,7 @@ impl Case {
         assert_eq!(choosy, ways::linked(step.op.code(), 0) == 0, "`ways::linked` and {}", step.op.name());
         for (way, columns) in WITHOUT.iter().filter(|(way, _)| choosy && taken & way == 0) {
             for kernels in columns.available().take(1) {
-                let got = self.run(step, kernels, &vec![false; step.x.len()], 2);
+                let got = self.run(step, kernels, &vec![false; step.x.len()], At::Odd(2));
                 assert_eq!(got, expected, "{} takes way {way:#x}", kernels.name());
                 if let Some(got) = self.in_rows(step, kernels, 2) {
                     assert_eq!(got, expected, "{} takes way {way:#x} in bands", kernels.name());
@@ -143,18 +175,19 @@ impl Case {
     }
 
     /// The output's bytes, when the step has a packed form on this instruction set.
-    fn packed(&self, step: &Step<'_>, isa: &str, threads: &Threads) -> Option<Vec<u8>> {
+    fn packed(&self, step: &Step<'_>, isa: &str, threads: &Threads, at: At) -> Option<Vec<u8>> {
         let packed =
-            run_by(step, &self.inputs, &vec![false; step.x.len()], 1, |op, io| Packed::new(isa, op, &io)).0?;
+            run_by(step, &self.inputs, &vec![false; step.x.len()], at, |op, io| Packed::new(isa, op, &io))
+                .0?;
         let run = |_: &Op, mut io: Io<'_>| {
             packed.run([0, 1].map(|i| io.x.get(i).map_or(&[][..], View::i8s)), io.y.i8s(), threads);
         };
-        Some(run_by(step, &self.inputs, &vec![false; step.x.len()], 1, run).1)
+        Some(run_by(step, &self.inputs, &vec![false; step.x.len()], at, run).1)
     }
 
     /// What the naive loop gives: the output's bytes, then those of states that the step changes.
     pub(crate) fn naive(&self) -> Vec<u8> {
-        self.with_step(|step| self.run(step, Kernels::naive(), &vec![false; step.x.len()], 0))
+        self.with_step(|step| self.run(step, Kernels::naive(), &vec![false; step.x.len()], At::Odd(0)))
     }
 
     fn with_step<R>(&self, f: impl FnOnce(&Step<'_>) -> R) -> R {
@@ -189,26 +222,20 @@ impl Case {
                 table::scratch(&op, &part.x[0].shape, &part.y.shape) <= step.scratch,
                 "less scratch for fewer rows"
             );
-            run(&part, kernels, &inputs, &vec![false; inputs.len()], 1)
+            run(&part, kernels, &inputs, &vec![false; inputs.len()], At::Odd(1))
         };
         Some((0..rows).step_by(height).flat_map(band).collect())
     }
 
     /// The output's bytes, and those of states. Inputs that are the `same` as the output start in it.
-    fn run(&self, step: &Step<'_>, kernels: &Kernels, same: &[bool], offset: usize) -> Vec<u8> {
-        run(step, kernels, &self.inputs, same, offset)
+    fn run(&self, step: &Step<'_>, kernels: &Kernels, same: &[bool], at: At) -> Vec<u8> {
+        run(step, kernels, &self.inputs, same, at)
     }
 }
 
 /// Runs a kernel on these inputs; gives the output's bytes, then those of states that the step changes.
-fn run(
-    step: &Step<'_>,
-    kernels: &Kernels,
-    inputs: &[Option<Vec<u8>>],
-    same: &[bool],
-    offset: usize,
-) -> Vec<u8> {
-    run_by(step, inputs, same, offset, |op, io| kernels.run(op, io)).1
+fn run(step: &Step<'_>, kernels: &Kernels, inputs: &[Option<Vec<u8>>], same: &[bool], at: At) -> Vec<u8> {
+    run_by(step, inputs, same, at, |op, io| kernels.run(op, io)).1
 }
 
 /// Calls `f` with these inputs; what it gives, and the output's bytes.
@@ -216,16 +243,23 @@ fn run_by<R>(
     step: &Step<'_>,
     inputs: &[Option<Vec<u8>>],
     same: &[bool],
-    offset: usize,
+    at: At,
     f: impl FnOnce(&Op, Io<'_>) -> R,
 ) -> (R, Vec<u8>) {
     let Step { model, op, x, y, scratch } = step;
     let mut buffers: Vec<Guarded> =
-        inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), offset)).collect();
+        inputs.iter().map(|b| Guarded::new(b.as_deref().unwrap_or(&[]), at)).collect();
     let start = same.iter().position(|&s| s).and_then(|i| inputs[i].clone());
-    let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), offset);
-    let mut scratch = Guarded::new(&noise(98, *scratch), offset);
+    let mut out = Guarded::new(&start.unwrap_or_else(|| noise(99, y.bytes())), at);
+    let mut scratch = Guarded::new(&noise(98, *scratch), at);
     let read = x.len() - op.updates();
+    let mut constants = Guarded::new(model.constants(), At::Odd(0));
+    if !matches!(at, At::Odd(_)) {
+        // As near to the border as their own alignment lets them.
+        let padding = model.constants().len().next_multiple_of(16) - model.constants().len();
+        constants = Guarded::new(&[model.constants(), &noise(97, padding)].concat(), at);
+        constants.length -= padding;
+    }
     let (buffers_read, states) = buffers.split_at_mut(read);
     let mut views: Vec<View<'_>> = (x.iter().zip(buffers_read).zip(same))
         .map(|((x, buffer), &same)| {
@@ -237,7 +271,7 @@ fn run_by<R>(
     let mut states = states.iter_mut().map(Guarded::bytes);
     let states = [(); 2].map(|()| states.next().unwrap_or_default());
     let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out.bytes() };
-    let result = f(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: model.constants() });
+    let result = f(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: constants.bytes() });
     out.check("output");
     scratch.check("scratch");
     buffers.iter().for_each(|buffer| buffer.check("input"));

@@ -1,5 +1,5 @@
 //! Every operator on every instruction set that this machine has, against the naive loops: random shapes and values,
-//! odd addresses, garbage in the scratch, guard bytes around everything.
+//! odd addresses, garbage in the scratch, guard bytes around everything and pages beside it that may not be touched.
 
 #[path = "../../../runtime/format/tests/common/mod.rs"]
 mod common;
@@ -7,6 +7,8 @@ mod common;
 mod case;
 mod draw;
 mod examples;
+#[cfg(unix)]
+mod fence;
 mod generate;
 mod shapes;
 
