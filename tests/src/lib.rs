@@ -36,7 +36,12 @@ pub fn converted(network: &Path) -> Converted {
 
 /// The model of a network, with samples to calibrate with where it needs some.
 pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> Converted {
-    let options = Options {
+    convert(network, &options(calib, prepare)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The default settings.
+pub fn options(calib: Option<&Path>, prepare: Prepare) -> Options {
+    Options {
         shapes: InputShapes::default(),
         calib: calib.map(Path::to_owned),
         prepare,
@@ -48,8 +53,7 @@ pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> C
         labels: Vec::new(),
         memory: Default::default(),
         progress: Progress::Hidden,
-    };
-    convert(network, &options).unwrap_or_else(|e| panic!("{e}"))
+    }
 }
 
 /// A network with samples to calibrate with and to judge by.
