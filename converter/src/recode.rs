@@ -92,13 +92,25 @@ const CLOSE_DB: f64 = 20.0;
 /// The program with its weights as they are asked for, and the nodes that have sixteen levels then. `runs` are samples,
 /// which weigh errors and correct biases; `auto` needs them.
 pub fn recode(program: &Program, weights: &Weights, runs: &Runs) -> Result<(Program, HashSet<String>)> {
+    if weights.is_int8() {
+        return Ok((program.clone(), HashSet::new()));
+    }
     let named = named(program, weights)?;
     let moments = runs.moments(program)?;
     let chosen = match weights.others {
-        Choice::One(encoding) => vec![encoding; program.steps.len()],
+        Choice::One(encoding) => large(program, encoding),
         Choice::Auto => auto(program, &moments, runs, |k| named[k].is_none())?,
     };
     apply(program, |k| named[k].unwrap_or(chosen[k]), &moments)
+}
+
+/// An encoding for all layers but those with less than a hundredth of the weights: these, often the first and the last, cost
+/// accuracy and save next to nothing.
+fn large(program: &Program, encoding: Encoding) -> Vec<Encoding> {
+    let weights = |k| Stored::of(program, k).map_or(0, |stored| stored.weights.len());
+    let weights: Vec<usize> = (0..program.steps.len()).map(weights).collect();
+    let least = weights.iter().sum::<usize>() / 100;
+    weights.iter().map(|&n| if n > least { encoding } else { Encoding::Int8 }).collect()
 }
 
 /// What is asked of each step by name.

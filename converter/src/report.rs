@@ -4,6 +4,7 @@
 use crate::quantize::Trial;
 use crate::sensitivity::SensitivityReport;
 use crate::verify::StepError;
+use mote_format::{INT4, Op};
 use mote_runtime::{Model, macs};
 use serde::Serialize;
 
@@ -20,6 +21,8 @@ pub struct OperatorReport {
     pub scale: f32,
     /// Zero point of its output.
     pub zero: i32,
+    /// What its weights are stored in; null when it has none.
+    pub weights: Option<&'static str>,
     /// Multiply-accumulate operations.
     pub macs: u64,
     /// Offset of its output in the arena.
@@ -150,6 +153,21 @@ pub struct ModelReport {
     pub sensitivity: Option<SensitivityReport>,
 }
 
+/// What an operator's weights are stored in.
+fn weights(model: &mote_format::Model<'_>, op: &Op) -> Option<&'static str> {
+    let palette = match op {
+        Op::Conv2dPalette(p) => p.palette,
+        Op::FullyConnectedPalette(p) => p.palette,
+        Op::Lstm(_) | Op::Svdf(_) => return Some("int8"),
+        op => {
+            let weighs = ["conv2d", "fully_connected"].iter().any(|of| op.module().contains(of));
+            return weighs.then_some("int8");
+        }
+    };
+    let is_int4 = model.bytes_of(palette).iter().map(|&entry| entry as i8).eq(INT4);
+    Some(if is_int4 { "int4" } else { "palette16" })
+}
+
 impl ModelReport {
     /// Describes a model; `errors` are what verification measured, if it has just been converted.
     pub fn new(model: &Model<'_>, errors: &[StepError]) -> Self {
@@ -165,6 +183,7 @@ impl ModelReport {
                     shape: y.shape.dims().to_vec(),
                     scale: y.quant.scale,
                     zero: y.quant.zero,
+                    weights: weights(format, &step.op),
                     macs: macs(format, &step),
                     offset: y.offset,
                     bytes: y.bytes(),

@@ -6,6 +6,7 @@ use mote_converter::evaluate::{self, Accuracy, evaluate, model_spec};
 use mote_converter::import::InputShapes;
 use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
+use mote_converter::recode::Weights;
 use mote_runtime::{Host, Kernels, Model, Program, Session};
 use ndarray::{Array1, ArrayD, IxDyn};
 use ndarray_npy::NpzWriter;
@@ -87,6 +88,13 @@ impl Case {
     /// The int8 model, with the default settings.
     pub fn convert(&self) -> Converted {
         convert_with(&self.network, Some(&self.calib), self.prepare())
+    }
+
+    /// The model with weights as they are asked for.
+    pub fn convert_as(&self, weights: &[&str]) -> Converted {
+        let weights = Weights::parse(weights).unwrap_or_else(|e| panic!("{e}"));
+        let options = Options { weights, ..options(Some(&self.calib), self.prepare()) };
+        convert(&self.network, &options).unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Accuracy of the float network or of a model file.

@@ -48,6 +48,26 @@ fn boards_give_the_bits_of_the_host() {
     }
 }
 
+/// Weights of four bits are decoded by loops of their own.
+#[test]
+fn weights_of_four_bits_give_the_bits_of_the_host() {
+    if !emulated() {
+        return;
+    }
+    let case = Case::fashion();
+    for weights in ["int4", "palette16"] {
+        let converted = case.convert_as(&[weights]);
+        let model = Model::new_checked(&converted.bytes).expect("a model");
+        let inputs = case.inputs(&model, 2);
+        let expected = outputs(&model, Kernels::naive(), &inputs);
+        for name in BOARDS {
+            let board = Board::open(name, Progress::Hidden).unwrap_or_else(|e| panic!("{e}"));
+            let run = board.run(&model, &inputs).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(run.outputs, expected, "{weights} on {name}");
+        }
+    }
+}
+
 /// A model whose arena is larger than the board's RAM: one max-pool over an image of 2000 by 2000 pixels.
 fn too_large() -> mote_format::AlignedBytes {
     let tensor = |name: &str, side: u32, offset: u32| TensorSpec {

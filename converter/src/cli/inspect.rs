@@ -97,13 +97,14 @@ fn operators(report: &ModelReport) -> String {
                 o.op.to_owned(),
                 o.name.clone(),
                 shape,
+                o.weights.unwrap_or("-").to_owned(),
                 format!("{:.3e}", o.scale),
                 o.zero.to_string(),
                 thousands(o.macs),
             ]
         })
         .collect();
-    table(&["step", "<operator", "<output", "<shape", "scale", "zero", "MACs"], &rows) + "\n"
+    table(&["step", "<operator", "<output", "<shape", "<weights", "scale", "zero", "MACs"], &rows) + "\n"
 }
 
 /// What an interpreter for this model links.

@@ -35,18 +35,19 @@ pub(super) fn section(page: &mut String, model: &Model<'_>, report: &ModelReport
     let gained = if report.sensitivity.is_some() { "<th>if float dB</th><th>points</th>" } else { "" };
     let _ = writeln!(
         page,
-        "<div class=\"wide\"><table><tr><th>layer</th><th>SQNR dB</th>{gained}<th>operator</th><th>flash</th><th></th>\
+        "<div class=\"wide\"><table><tr><th>layer</th><th>SQNR dB</th>{gained}<th>operator</th><th>weights</th><th>flash</th><th></th>\
          <th>MACs</th><th></th></tr>"
     );
     for (o, &flash) in report.operators.iter().zip(&flash) {
         let class = if o.sqnr_db.is_some_and(|db| db < NOISY) { " class=\"bad\"" } else { "" };
         let _ = writeln!(
             page,
-            "<tr><td>{}</td><td{class}>{}</td>{}<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td{class}>{}</td>{}<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(&o.name),
             o.sqnr_db.map_or("-".into(), |db| format!("{db:.1}")),
             gain(report, &o.name),
             o.op,
+            o.weights.unwrap_or("-"),
             thousands(flash),
             bar(flash, most_flash),
             thousands(o.macs),
