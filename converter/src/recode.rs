@@ -4,14 +4,15 @@
 
 mod levels;
 mod moments;
+mod refine;
 
 use crate::error::{Error, Result};
 use crate::program::{Operand, Program};
 use crate::quantize::weights::{fold, i8s, i32s, multiplier, requant};
 use levels::{Row, Weighed};
-use mote_format::{Const, Op, Requant, Rounding, Scale, palette_row};
+use mote_format::{Const, Conv2d, FullyConnected, INT4, Op, Requant, Rounding, Scale, palette_row};
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 
 pub use moments::{Moments, Runs};
@@ -151,37 +152,39 @@ fn auto(
             .cause("auto measures what they do to the outputs, and there are no samples")
             .remedy("give samples with --calib, or say --weights int4")
     })?;
-    let alone = |k: usize, encoding| -> Result<f64> {
-        let (changed, _) = apply(program, |step| if step == k { encoding } else { Encoding::Int8 }, moments)?;
+    let measured = |changes: &[&Change]| -> Result<f64> {
+        let changed = changed(program, changes.iter().copied());
         Ok(runs.outputs(&changed)?.map_or(f64::INFINITY, |outputs| int8.noise(&outputs)))
     };
     let mut found = Vec::new();
     for (k, stored) in (0..program.steps.len()).filter_map(|k| Some((k, Stored::of(program, k)?))) {
-        if may(k) && stored.gains() {
-            let noises = [alone(k, Encoding::Int4)?, alone(k, Encoding::Palette16)?];
-            // Int4 is decoded faster.
-            let better = noises[1] < 0.5 * noises[0];
-            let (noise, encoding) =
-                if better { (noises[1], Encoding::Palette16) } else { (noises[0], Encoding::Int4) };
-            found.push((noise / stored.weights.len() as f64, k, encoding));
+        if !may(k) || !stored.gains() {
+            continue;
         }
+        let encodings = [Encoding::Int4, Encoding::Palette16];
+        let both = encodings.map(|encoding| stored.on_levels(encoding, moments));
+        let [Some(int4), Some(palette)] = both else { continue };
+        let [plain, better] = [measured(&[&int4])?, measured(&[&palette])?];
+        // Int4 is decoded faster.
+        let (noise, change, encoding) = if better < 0.5 * plain {
+            (better, palette, Encoding::Palette16)
+        } else {
+            (plain, int4, Encoding::Int4)
+        };
+        found.push((noise / stored.weights.len() as f64, change, encoding));
     }
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     let most = 10f64.powf(-CLOSE_DB / 10.0);
-    let choose = |count: usize| {
-        let mut chosen = vec![Encoding::Int8; program.steps.len()];
-        found[..count].iter().for_each(|&(_, k, encoding)| chosen[k] = encoding);
-        chosen
-    };
+    let mut chosen = vec![Encoding::Int8; program.steps.len()];
     // The most layers whose noise together is small enough; together they may do more than one by one.
     for count in (1..=found.len()).rev() {
-        let chosen = choose(count);
-        let (changed, _) = apply(program, |k| chosen[k], moments)?;
-        if runs.outputs(&changed)?.is_some_and(|outputs| int8.noise(&outputs) <= most) {
-            return Ok(chosen);
+        let changes: Vec<&Change> = found[..count].iter().map(|(_, change, _)| change).collect();
+        if measured(&changes)? <= most {
+            found[..count].iter().for_each(|(_, change, encoding)| chosen[change.step] = *encoding);
+            break;
         }
     }
-    Ok(choose(0))
+    Ok(chosen)
 }
 
 /// The program with the encoding that `choose` gives for each step, where that takes fewer bytes; and the nodes that have
@@ -191,24 +194,46 @@ pub fn apply(
     choose: impl Fn(usize) -> Encoding,
     moments: &Moments,
 ) -> Result<(Program, HashSet<String>)> {
-    let (mut new, mut nodes) = (program.clone(), HashSet::new());
-    for k in 0..program.steps.len() {
+    let change = |k| {
         let encoding = choose(k);
-        let Some(stored) = Stored::of(program, k).filter(|s| encoding != Encoding::Int8 && s.gains()) else {
-            continue;
-        };
+        let stored = Stored::of(program, k).filter(|s| encoding != Encoding::Int8 && s.gains())?;
         // Sums that could leave 32 bits stay as they are.
-        if let Some(op) = stored.on_levels(&mut new, encoding, moments) {
-            new.steps[k].op = op;
-            nodes.insert(new.steps[k].node.clone());
-        }
+        stored.on_levels(encoding, moments)
+    };
+    let changes: Vec<Change> = (0..program.steps.len()).filter_map(change).collect();
+    let nodes = changes.iter().map(|change| program.steps[change.step].node.clone()).collect();
+    Ok((changed(program, &changes), nodes))
+}
+
+/// What becomes of a layer.
+struct Change {
+    step: usize,
+    weights: Vec<i8>,
+    bias: Vec<i32>,
+    scales: Vec<Scale>,
+}
+
+/// The program with some layers changed.
+fn changed<'c>(program: &Program, changes: impl IntoIterator<Item = &'c Change>) -> Program {
+    let mut new = program.clone();
+    for Change { step, weights, bias, scales } in changes {
+        let writer = &mut new.writer;
+        let (weights, bias) = (i8s(writer, weights), i32s(writer, bias.iter().copied()));
+        let mut requantized = |old: Requant| requant(writer, old.round, scales, (old.min, old.max));
+        new.steps[*step].op = match new.steps[*step].op {
+            Op::Conv2d(p) => Op::Conv2d(Conv2d { weights, bias, requant: requantized(p.requant), ..p }),
+            Op::FullyConnected(p) => {
+                Op::FullyConnected(FullyConnected { weights, bias, requant: requantized(p.requant) })
+            }
+            op => op,
+        };
     }
-    Ok((new, nodes))
+    new
 }
 
 /// A layer whose weights may have four bits: its constants.
 struct Stored {
-    op: Op,
+    step: usize,
     /// The tensor that it reads.
     x: usize,
     zero: i32,
@@ -243,7 +268,7 @@ impl Stored {
         let bias: Vec<i32> = words(bias).collect();
         let (channels, outputs) = (program.tensors[x].shape.channels(), bias.len());
         Some(Self {
-            op: step.op,
+            step: k,
             x,
             zero: program.tensors[x].quant.zero,
             outputs,
@@ -267,8 +292,8 @@ impl Stored {
         palette_row(self.row()).is_some_and(|row| self.outputs * row + 16 < self.weights.len())
     }
 
-    /// The operator with weights on levels; `None` where sums could leave 32 bits.
-    fn on_levels(&self, program: &mut Program, encoding: Encoding, moments: &Moments) -> Option<Op> {
+    /// The layer with weights on levels; `None` where sums could leave 32 bits.
+    fn on_levels(&self, encoding: Encoding, moments: &Moments) -> Option<Change> {
         let channel = |o: usize, j: usize| o / self.of_group * self.own + j % self.own;
         let weigh = |(o, w): (usize, &[i8])| Weighed {
             weights: w.to_vec(),
@@ -276,11 +301,21 @@ impl Stored {
             output: self.multipliers[o].powi(2),
         };
         let rows: Vec<Weighed> = self.weights.chunks_exact(self.row()).enumerate().map(weigh).collect();
-        let coded = match encoding {
+        let mut coded: Vec<Row> = match encoding {
             Encoding::Int8 => return None,
             Encoding::Int4 => rows.iter().map(levels::int4).collect(),
             Encoding::Palette16 => levels::palette(&rows),
         };
+        if let Some(covariance) = moments.patches(self.step, self.row()).as_ref().and_then(refine::covariance)
+        {
+            let used = coded.iter().flat_map(|row| row.values.iter().copied());
+            let levels: BTreeSet<i8> =
+                if encoding == Encoding::Int4 { INT4.into_iter().collect() } else { used.collect() };
+            let levels: Vec<i8> = levels.into_iter().collect();
+            for (row, coded) in rows.iter().zip(&mut coded) {
+                refine::refine(&row.weights, coded, &levels, &covariance);
+            }
+        }
         let mut bias = Vec::new();
         for (o, (old, Row { scale, values })) in rows.iter().zip(&coded).enumerate() {
             let sum: i64 = old.weights.iter().map(|&w| i64::from(w)).sum();
@@ -295,13 +330,7 @@ impl Stored {
         let round = self.requant.round;
         let scales: Vec<Scale> =
             coded.iter().zip(&self.multipliers).map(|(row, m)| multiplier(round, row.scale * m)).collect();
-        let values: Vec<i8> = coded.into_iter().flat_map(|row| row.values).collect();
-        let writer = &mut program.writer;
-        let (weights, bias) = (i8s(writer, &values), i32s(writer, bias.into_iter()));
-        let requant = requant(writer, round, &scales, (self.requant.min, self.requant.max));
-        Some(match self.op {
-            Op::Conv2d(p) => Op::Conv2d(mote_format::Conv2d { weights, bias, requant, ..p }),
-            _ => Op::FullyConnected(mote_format::FullyConnected { weights, bias, requant }),
-        })
+        let weights = coded.into_iter().flat_map(|row| row.values).collect();
+        Some(Change { step: self.step, weights, bias, scales })
     }
 }

@@ -5,9 +5,11 @@ use crate::encode::{Metadata, encode};
 use crate::error::{Error, Result};
 use crate::infer::{infer, sample_bytes};
 use crate::plan::plan;
-use crate::program::{Program, Tensor};
+use crate::program::{Operand, Program, Tensor};
 use crate::quantize::FAST;
+use mote_format::{Conv2d, Op};
 use mote_runtime::{Hook, Model, Session, Step};
+use ndarray::Array2;
 
 /// Samples to run programs on; perhaps none.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +19,10 @@ pub struct Runs(pub Vec<Sample>);
 #[derive(Debug, Clone, Default)]
 pub struct Moments {
     tensors: Vec<Vec<Channel>>,
+    /// Values of the sample that is running.
+    values: Vec<Vec<f32>>,
+    /// Of each step with a window or rows of weights, what some outputs meet, output after output.
+    patches: Vec<Vec<f32>>,
     given: usize,
 }
 
@@ -27,6 +33,9 @@ struct Channel {
     sum: f64,
     squares: f64,
 }
+
+/// Outputs of a layer that are looked at in each sample.
+const LOOKED: usize = 24;
 
 /// A tensor's variance counts as this at least: what never changed in the samples may change elsewhere.
 const LEAST: f64 = 0.01;
@@ -43,16 +52,52 @@ impl Moments {
         self.channel(tensor, channel).map_or(1.0, own)
     }
 
+    /// What some outputs of a step meet in their `len` weights, an output a row.
+    pub(super) fn patches(&self, step: usize, len: usize) -> Option<Array2<f32>> {
+        let all = self.patches.get(step)?;
+        Array2::from_shape_vec((all.len() / len, len), all.clone()).ok()
+    }
+
+    /// Looks at the outputs of one sample.
+    fn look(&mut self, program: &Program, sample: usize) {
+        self.patches.resize(program.steps.len(), Vec::new());
+        for (k, step) in program.steps.iter().enumerate() {
+            let &[Operand::Arena(x)] = &step.inputs[..] else { continue };
+            let (Some(values), shape) = (self.values.get(x), &program.tensors[x].shape) else { continue };
+            let y = &program.output(k).shape;
+            let positions = (y.elements() / y.channels()).min(LOOKED);
+            match step.op {
+                Op::FullyConnected(_) => {
+                    let rows = values.chunks_exact(shape.channels()).take(positions);
+                    rows.for_each(|row| self.patches[k].extend_from_slice(row));
+                }
+                Op::Conv2d(p) if p.groups == 1 => {
+                    let (Some(x), Some(y)) = (shape.nhwc(), y.nhwc()) else { continue };
+                    for i in 0..positions {
+                        // Knuth's multiplicative hash: other places in each sample.
+                        let hash = ((sample * LOOKED + i) as u32).wrapping_mul(2_654_435_769) >> 8;
+                        let at = hash as usize % (y[1] * y[2]);
+                        window(&p, values, x, [at / y[2], at % y[2]], &mut self.patches[k]);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn channel(&self, tensor: usize, channel: usize) -> Option<Channel> {
         self.tensors.get(tensor)?.get(channel).copied().filter(|c| c.count > 0.0)
     }
 
     fn see(&mut self, tensor: usize, channels: usize, scale: f32, reals: impl Iterator<Item = f32>) {
         self.tensors.resize(self.tensors.len().max(tensor + 1), Vec::new());
+        self.values.resize(self.tensors.len(), Vec::new());
+        let values = &mut self.values[tensor];
         let sums = &mut self.tensors[tensor];
         sums.resize(channels, Channel::default());
         for (i, real) in reals.enumerate() {
             let (sums, value) = (&mut sums[i % channels], f64::from(real / scale));
+            values.push(value as f32);
             sums.count += 1.0;
             sums.sum += value;
             sums.squares += value * value;
@@ -66,6 +111,23 @@ impl Hook for Moments {
         let output = step.output();
         let info = output.info();
         self.see(tensor, info.shape.channels(), info.quant.scale, output.reals());
+    }
+}
+
+/// What one output of a convolution meets: 0 on the padding.
+fn window(p: &Conv2d, values: &[f32], [_, h, w, c]: [usize; 4], [oy, ox]: [usize; 2], to: &mut Vec<f32>) {
+    let at = |o: usize, stride: u8, tap: u16, dilation: u8, pad: u16, len: usize| {
+        let from =
+            (o * usize::from(stride) + usize::from(tap) * usize::from(dilation)).checked_sub(pad.into());
+        from.filter(|&i| i < len)
+    };
+    for (ky, kx) in (0..p.kh).flat_map(|ky| (0..p.kw).map(move |kx| (ky, kx))) {
+        let y = at(oy, p.stride.h, ky, p.dilation.h, p.pads.top, h);
+        let x = at(ox, p.stride.w, kx, p.dilation.w, p.pads.left, w);
+        match y.zip(x).and_then(|(y, x)| values.get((y * w + x) * c..(y * w + x + 1) * c)) {
+            Some(pixel) => to.extend_from_slice(pixel),
+            None => to.resize(to.len() + c, 0.0),
+        }
     }
 }
 
@@ -88,27 +150,34 @@ impl Outputs {
 impl Runs {
     /// Of the inputs of a program and of everything that it computes.
     pub fn moments(&self, program: &Program) -> Result<Moments> {
-        let mut moments = Moments { tensors: Vec::new(), given: program.given() };
-        self.each(program, &mut moments, |_| {})?;
-        for sample in &self.0 {
-            for (t, x) in sample.inputs().iter().enumerate() {
+        let mut moments = Moments { given: program.given(), ..Moments::default() };
+        self.each(program, &mut moments, |moments, i, _| {
+            for (t, x) in self.0[i].inputs().iter().enumerate() {
                 let Tensor { shape, quant, .. } = &program.tensors[t];
                 moments.see(t, shape.channels(), quant.scale, x.iter().copied());
             }
-        }
+            moments.look(program, i);
+            moments.values.iter_mut().for_each(Vec::clear);
+        })?;
         Ok(moments)
     }
 
     /// `None` without samples.
     pub(super) fn outputs(&self, program: &Program) -> Result<Option<Outputs>> {
         let mut all = vec![Vec::new(); program.outputs.len()];
-        self.each(program, &mut (), |outputs| {
+        self.each(program, &mut (), |(), _, outputs| {
             all.iter_mut().zip(outputs).for_each(|(all, one)| all.extend_from_slice(one));
         })?;
         Ok((!self.0.is_empty()).then_some(Outputs(all)))
     }
 
-    fn each(&self, program: &Program, hook: &mut impl Hook, mut to: impl FnMut(&[Vec<f32>])) -> Result<()> {
+    /// Runs the samples; `to` is given the hook, the sample's index and the outputs.
+    fn each<H: Hook>(
+        &self,
+        program: &Program,
+        hook: &mut H,
+        mut to: impl FnMut(&mut H, usize, &[Vec<f32>]),
+    ) -> Result<()> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -116,9 +185,9 @@ impl Runs {
         let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;
         let mut arena = vec![0; model.arena_bytes()];
         let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
-        for sample in &self.0 {
+        for (i, sample) in self.0.iter().enumerate() {
             infer(&mut session, &sample_bytes(&model, sample), hook)?;
-            to(&session.outputs().map(|output| output.reals().collect()).collect::<Vec<_>>());
+            to(hook, i, &session.outputs().map(|output| output.reals().collect()).collect::<Vec<_>>());
         }
         Ok(())
     }
