@@ -11,7 +11,7 @@ use crate::passes;
 use crate::plan::{Request, plan};
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::quantize::{self, Activations, Calibration, Observations, Quantized};
+use crate::quantize::{self, Activations, Calibration, Observations, Quantized, Spread};
 use crate::recode::{Runs, Weights, recode};
 use crate::report::{ModelReport, QuantizationReport, RepairReport};
 use crate::sensitivity::{SensitivityReport, sensitivity};
@@ -68,6 +68,8 @@ pub struct Converted {
     pub errors: Vec<StepError>,
     /// How it was quantized, where there was something to choose.
     pub quantization: Option<QuantizationReport>,
+    /// How the values of each layer are spread.
+    pub values: Vec<Spread>,
     /// What the outputs would gain by single layers in float, where that was asked for.
     pub sensitivity: Option<SensitivityReport>,
 }
@@ -141,7 +143,10 @@ fn finish(
 ) -> Result<(Converted, Option<AlignedBytes>)> {
     let (small, removed) = optimise(program)?;
     let small = if levels.is_empty() { small } else { with_palettes(&small, levels)? };
-    let converted = |bytes| Converted { bytes, errors: Vec::new(), quantization: None, sensitivity: None };
+    let converted = |bytes| {
+        let (errors, values) = (Vec::new(), Vec::new());
+        Converted { bytes, errors, quantization: None, values, sensitivity: None }
+    };
     if removed.is_empty() && levels.is_empty() {
         return Ok((converted(assemble(program, &metadata, request)?), None));
     }
@@ -235,6 +240,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
         let repaired = RepairReport::new(&naive, &converted.errors);
         converted.quantization = Some(QuantizationReport { trials, taken, repaired });
     }
+    converted.values = quantize::spreads(&program, &seen);
     if options.sensitivity {
         let mut folded = import::onnx(onnx, &options.shapes)?;
         passes::fold(&mut folded)?;

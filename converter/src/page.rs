@@ -4,6 +4,7 @@
 
 mod graph;
 mod layers;
+mod values;
 
 use crate::cli::text::{percent, thousands};
 use crate::evaluate::Accuracy;
@@ -46,6 +47,7 @@ impl Page<'_> {
         self.numbers(&mut page);
         self.accuracy(&mut page);
         layers::section(&mut page, self.model, self.report);
+        values::section(&mut page, self.report);
         graph::section(&mut page, self.model);
         page.push_str("<h2>Memory over time</h2>\n");
         page.push_str(&Timeline::new(self.model).section());

@@ -15,6 +15,7 @@ mod lower;
 mod observe;
 mod params;
 mod search;
+mod spread;
 pub(crate) mod weights;
 
 pub use calibrate::Calibration;
@@ -27,6 +28,7 @@ pub(crate) use params::keeps_scale;
 pub use params::{Params, Range, assign};
 pub(crate) use search::FAST;
 pub use search::{Quantized, Trial, search};
+pub use spread::{Spread, spreads};
 
 /// What activations are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,7 +1,7 @@
 //! What can be said of a model by looking at it: sizes, operators, memory. The JSON names are an interface that other
 //! programs read.
 
-use crate::quantize::Trial;
+use crate::quantize::{Spread, Trial};
 use crate::sensitivity::SensitivityReport;
 use crate::verify::StepError;
 use mote_format::{INT4, Op};
@@ -149,6 +149,9 @@ pub struct ModelReport {
     pub original: Option<OriginalReport>,
     /// How it was quantized; null when it has not just been converted, or when there was nothing to choose.
     pub quantization: Option<QuantizationReport>,
+    /// How the values of each layer are spread; empty when it has not just been converted from floats. Not in JSON.
+    #[serde(skip)]
+    pub values: Vec<Spread>,
     /// What the outputs would gain by single layers in float; null when it has not been measured.
     pub sensitivity: Option<SensitivityReport>,
 }
@@ -219,6 +222,7 @@ impl ModelReport {
             operators,
             removed: removed.collect(),
             quantization: None,
+            values: Vec::new(),
             sensitivity: None,
             original: format.original().map(|o| OriginalReport {
                 macs: o.macs,

@@ -37,6 +37,7 @@ fn a_page_that_needs_nothing_else() {
         "What is taken for what",
         "Layers",
         "if float dB",
+        "before and after",
         "Graph",
         "Memory over time",
         "conv2d",

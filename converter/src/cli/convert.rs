@@ -177,6 +177,7 @@ pub(super) fn main(args: &Convert) -> Result<()> {
 fn described(model: &Model<'_>, converted: &Converted) -> ModelReport {
     let mut report = ModelReport::new(model, &converted.errors);
     report.quantization.clone_from(&converted.quantization);
+    report.values.clone_from(&converted.values);
     report.sensitivity.clone_from(&converted.sensitivity);
     report
 }

@@ -64,6 +64,11 @@ impl Observations {
         method.range(&self.values.get(&id)?.histogram)
     }
 
+    /// The values that were seen of one, in order, with how often each was.
+    pub(super) fn bins(&self, id: ValueId) -> Option<Vec<(f32, u64)>> {
+        Some(self.values.get(&id)?.histogram.bins().collect())
+    }
+
     /// The mean of each channel of a value.
     pub fn channel_means(&self, id: ValueId) -> Option<Vec<f32>> {
         let mean = |c: &Channel| (c.sum / c.count.max(1) as f64) as f32;
