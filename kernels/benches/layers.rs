@@ -22,17 +22,18 @@ fn layers(criterion: &mut Criterion) {
             let step = model.steps().next().expect("one step");
             let tensor = |id| model.tensor(id).expect("checked");
             let (x, y): (Vec<_>, _) = (step.inputs.iter().map(tensor).collect(), tensor(step.output));
-            let given = |(x, bytes)| View { shape: x, quant: common::builder::quant(0.1, -3), bytes };
+            let quant = common::builder::quant(0.1, -3);
+            let given = |(x, bytes)| View { shape: x, quant: &quant, bytes };
             let shapes = x.iter().map(|x| &x.shape);
             let views: Vec<View<'_>> = shapes.zip(inputs.iter().map(Option::as_deref)).map(given).collect();
             let mut scratch = vec![0; table::scratch(&step.op, &x[0].shape, &y.shape)];
             let mut out = vec![0; y.bytes()];
             let constants = model.constants();
-            let y_view = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut [] };
+            let y_view = ViewMut { shape: &y.shape, quant: &y.quant, bytes: &mut [] };
             let shown = Io { x: &views, y: y_view, states: Default::default(), scratch: &mut [], constants };
             let packed = Packed::new(kernels.name(), &step.op, &shown);
             let mut run = || {
-                let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut out };
+                let y = ViewMut { shape: &y.shape, quant: &y.quant, bytes: &mut out };
                 let mut io =
                     Io { x: &views, y, states: Default::default(), scratch: &mut scratch, constants };
                 match &packed {

@@ -13,7 +13,7 @@ pub struct View<'a> {
     /// Dimensions.
     pub shape: &'a Shape,
     /// Scale and zero point.
-    pub quant: Quant,
+    pub quant: &'a Quant,
     /// The bytes, or `None` when they are those of the output (an in-place step) or of a state that the step changes.
     pub bytes: Option<&'a [u8]>,
 }
@@ -25,7 +25,7 @@ pub struct ViewMut<'a> {
     /// Dimensions.
     pub shape: &'a Shape,
     /// Scale and zero point.
-    pub quant: Quant,
+    pub quant: &'a Quant,
     /// The bytes.
     pub bytes: &'a mut [u8],
 }

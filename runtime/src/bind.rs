@@ -122,10 +122,10 @@ fn inputs<const R: usize, const N: usize>(
     let views = tensors.iter().map(|x| {
         let same = !x.constant && x.range() == out;
         let bytes = if x.constant { constants.get(x.range()) } else { parts.read(x.range()) };
-        View { shape: &x.shape, quant: x.quant, bytes: (!same).then_some(bytes.unwrap_or(&[])) }
+        View { shape: &x.shape, quant: &x.quant, bytes: (!same).then_some(bytes.unwrap_or(&[])) }
     });
     let views: Vec<View<'_>, N> = views.collect();
-    let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: parts.y };
+    let y = ViewMut { shape: &y.shape, quant: &y.quant, bytes: parts.y };
     memory
         .kernels
         .run(op, Io { x: &views, y, states: Default::default(), scratch: parts.scratch, constants });
@@ -165,8 +165,8 @@ impl<const R: usize> Memory<'_, R> {
     fn one(&mut self, op: &Op, x: Part<'_>, y: Part<'_>) {
         let (kernels, constants) = (self.kernels, self.constants);
         let Some(Apart { x: bytes, y: out, scratch }) = self.apart(x.of.constant, x.at, y.at) else { return };
-        let x = View { shape: x.shape, quant: x.of.quant, bytes };
-        let y = ViewMut { shape: y.shape, quant: y.of.quant, bytes: out };
+        let x = View { shape: x.shape, quant: &x.of.quant, bytes };
+        let y = ViewMut { shape: y.shape, quant: &y.of.quant, bytes: out };
         kernels.run(op, Io { x: &[x], y, states: Default::default(), scratch, constants });
     }
 
@@ -194,10 +194,10 @@ impl<const R: usize> Memory<'_, R> {
         let x = if first.constant { constants.get(first.range()).unwrap_or(&[]) } else { x };
         let view = |i: usize| {
             let tensor = tensor(i).unwrap_or(first);
-            View { shape: &tensor.shape, quant: tensor.quant, bytes: (i == 0).then_some(x) }
+            View { shape: &tensor.shape, quant: &tensor.quant, bytes: (i == 0).then_some(x) }
         };
         let views = [view(0), view(1), view(2)];
-        let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out };
+        let y = ViewMut { shape: &y.shape, quant: &y.quant, bytes: out };
         let x = views.get(..inputs.len()).unwrap_or(&views);
         self.kernels.run(&self.step.op, Io { x, y, states: [one, two], scratch, constants });
     }

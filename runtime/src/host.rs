@@ -132,9 +132,9 @@ impl Layer {
 /// The step with its weights packed, if it has that form.
 fn pack<'m>(model: &Model<'m>, kernels: &Kernels, step: StepInfo<'m>) -> Option<Packed> {
     let inputs: Vec<TensorInfo> = step.inputs.iter().filter_map(|id| model.tensor(id)).collect();
-    let x: Vec<_> = inputs.iter().map(|x| View { shape: &x.shape, quant: x.quant, bytes: None }).collect();
+    let x: Vec<_> = inputs.iter().map(|x| View { shape: &x.shape, quant: &x.quant, bytes: None }).collect();
     let y = model.tensor(step.output)?;
-    let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: &mut [] };
+    let y = ViewMut { shape: &y.shape, quant: &y.quant, bytes: &mut [] };
     let (states, constants) = (Default::default(), model.constants());
     Packed::new(kernels.name(), &step.op, &Io { x: &x, y, states, scratch: &mut [], constants })
 }

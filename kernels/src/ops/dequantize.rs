@@ -11,7 +11,7 @@ pub(crate) fn scratch(_: &Dequantize, _: &Shape, _: &Shape) -> usize {
 
 #[inline(always)]
 pub(crate) fn naive(_: &Dequantize, io: Io<'_>) {
-    let quant = io.x[0].quant;
+    let quant = *io.x[0].quant;
     for (y, &x) in io.y.bytes.chunks_exact_mut(4).zip(io.x[0].i8s()) {
         y.copy_from_slice(&crate::quant::dequantize(x, quant).to_le_bytes());
     }

@@ -12,7 +12,7 @@ pub(crate) fn scratch(_: &Dequantize16, _: &Shape, _: &Shape) -> usize {
 
 #[inline(always)]
 pub(crate) fn naive(_: &Dequantize16, io: Io<'_>) {
-    let quant = io.x[0].quant;
+    let quant = *io.x[0].quant;
     for (y, &x) in io.y.bytes.as_chunks_mut().0.iter_mut().zip(io.x[0].words()) {
         *y = dequantize(i16::from_le_bytes(x), quant).to_le_bytes();
     }

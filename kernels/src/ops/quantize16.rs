@@ -12,7 +12,7 @@ pub(crate) fn scratch(_: &Quantize16, _: &Shape, _: &Shape) -> usize {
 
 #[inline(always)]
 pub(crate) fn naive(_: &Quantize16, mut io: Io<'_>) {
-    let (x, quant) = (io.x[0].bytes.unwrap_or(&[]).as_chunks().0, io.y.quant);
+    let (x, quant) = (io.x[0].bytes.unwrap_or(&[]).as_chunks().0, *io.y.quant);
     for (y, &x) in io.y.words().iter_mut().zip(x) {
         *y = quantize16(f32::from_le_bytes(x), quant).to_le_bytes();
     }

@@ -264,13 +264,13 @@ fn run_by<R>(
     let mut views: Vec<View<'_>> = (x.iter().zip(buffers_read).zip(same))
         .map(|((x, buffer), &same)| {
             let bytes = if x.constant { model.tensor_bytes(x) } else { buffer.bytes() };
-            View { shape: &x.shape, quant: x.quant, bytes: (!same).then_some(bytes) }
+            View { shape: &x.shape, quant: &x.quant, bytes: (!same).then_some(bytes) }
         })
         .collect();
-    views.extend(x[read..].iter().map(|x| View { shape: &x.shape, quant: x.quant, bytes: None }));
+    views.extend(x[read..].iter().map(|x| View { shape: &x.shape, quant: &x.quant, bytes: None }));
     let mut states = states.iter_mut().map(Guarded::bytes);
     let states = [(); 2].map(|()| states.next().unwrap_or_default());
-    let y = ViewMut { shape: &y.shape, quant: y.quant, bytes: out.bytes() };
+    let y = ViewMut { shape: &y.shape, quant: &y.quant, bytes: out.bytes() };
     let result = f(op, Io { x: &views, y, states, scratch: scratch.bytes(), constants: constants.bytes() });
     out.check("output");
     scratch.check("scratch");
