@@ -12,7 +12,7 @@ fn is(m: &Model, expected: impl Fn(&ArrayD<f32>) -> ArrayD<f32>) {
     same_with(&m.bytes(), &InputShapes::default(), 2.0);
     let reference = Reference::new(&m.bytes(), &InputShapes::default(), &["y".to_owned()]).unwrap();
     let x = Random::new(3).tensor(&reference.inputs()[0].shape) * 2.0;
-    let (ours, theirs) = (&reference.run(&[x.clone()]).unwrap()[0], expected(&x));
+    let (ours, theirs) = (&reference.run(std::slice::from_ref(&x)).unwrap()[0], expected(&x));
     assert_eq!(ours.shape(), theirs.shape());
     let worst = ours.iter().zip(&theirs).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
     assert!(worst < 1e-4, "{worst}");
