@@ -225,10 +225,10 @@ pub(crate) fn spread(x: &[i8], [line, pixel]: [usize; 2], values: &mut [Values])
         }
     }
     for row in values.as_flattened_mut().as_chunks_mut::<UNDER>().0 {
-        for channel in 0..CHANNELS {
+        (0..CHANNELS).for_each(|channel| {
             let values = forward(core::array::from_fn(|j| row[j][channel]));
             (0..UNDER).for_each(|j| row[j][channel] = values[j]);
-        }
+        });
     }
 }
 
