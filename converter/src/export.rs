@@ -140,7 +140,7 @@ impl Writer<'_> {
         let [scaled, whole, inside, name] =
             ["scaled", "whole", "inside", "restored"].map(|part| self.fresh(out, part));
         self.emit(&scaled, "Div", &[real.to_owned(), units.clone()], &scaled, Vec::new());
-        self.emit(&whole, "Round", &[scaled.clone()], &whole, Vec::new());
+        self.emit(&whole, "Round", std::slice::from_ref(&scaled), &whole, Vec::new());
         let [min, max] = [-128, 127].map(|end| (end - quant.zero) as f32);
         self.clip(&whole, Clamp { min, max }, &inside);
         self.emit(&name, "Mul", &[inside, units], out, Vec::new());
