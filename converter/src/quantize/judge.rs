@@ -1,5 +1,5 @@
 //! How close the outputs of a program come to the float network's, sample by sample, and when one program is better than
-//! another beyond chance. Which programs are compared is `search`'s.
+//! another by more than the spread among them. Which programs are compared is `search`'s.
 
 use super::search::FAST;
 use crate::data::Sample;
@@ -55,7 +55,7 @@ impl Judgement {
         (!self.right.is_empty()).then(|| right as f64 / self.right.len() as f64)
     }
 
-    /// Whether this is better than `other` on the same samples beyond chance: the gains of single samples lie around a
+    /// Whether this is clearly better than `other` on the same samples: the gains of single samples lie around a
     /// mean that is worth it and certain, and no more samples change their class.
     pub(crate) fn beats(&self, other: &Judgement) -> bool {
         let gains: Vec<f64> = self.samples_db.iter().zip(&other.samples_db).map(|(a, b)| a - b).collect();

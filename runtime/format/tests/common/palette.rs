@@ -33,7 +33,7 @@ pub(crate) fn palette() -> Builder {
     };
     let palette = b.i8s(&noise(5, PALETTE));
     let dense = Op::FullyConnectedPalette(FullyConnectedPalette { layer, palette });
-    let x = b.step(dense, &[x], (DType::I8, &[1, 4], quant(0.1, 3)), 2 * 56 + 3);
+    let x = b.step(dense, &[x], (DType::I8, &[1, 4], quant(0.1, 3)), 4 * 56 + 3);
     b.output(x);
     b
 }
