@@ -1,10 +1,10 @@
 //! What the operators share whose weights have four bits: patches of a few pixels at a time, padded with zeros to whole
 //! words of indices, times the rows of indices. A dense layer is the convolution of an image of one row.
 
-use mote_format::{Const, Conv2d, FullyConnected, Pads, Shape, Stride, palette_index};
+use mote_format::{Const, Conv2d, FullyConnected, Shape, palette_index, palette_row};
 
 use super::conv2d::{Position, edge};
-use super::products::{conv_window, patch};
+use super::products::{conv_window, patch, pointwise};
 use crate::indexed::Indexed;
 use crate::isa::{Block, Isa, MAX_PATCHES, block_bytes};
 use crate::view::Io;
@@ -26,16 +26,13 @@ pub(super) fn rows(x: &Shape) -> usize {
 /// A dense layer as a convolution, with the shapes of its input and its output.
 #[inline(always)]
 pub(super) fn dense(p: &FullyConnected, io: &Io<'_>) -> (Conv2d, [usize; 4], [usize; 4]) {
-    let FullyConnected { weights, bias, requant } = *p;
-    let (one, pads) = (Stride { h: 1, w: 1 }, Pads { top: 0, left: 0, bottom: 0, right: 0 });
-    let p = Conv2d { kh: 1, kw: 1, stride: one, dilation: one, pads, groups: 1, weights, bias, requant };
     let (x, rows) = (io.x[0].shape, rows(io.x[0].shape));
-    (p, [1, 1, rows, x.channels()], [1, 1, rows, io.y.shape.channels()])
+    (pointwise(p), [1, 1, rows, x.channels()], [1, 1, rows, io.y.shape.channels()])
 }
 
 /// The weight at `at` in rows of `len` each.
 pub(super) fn weight(io: &Io<'_>, rows: Const, palette: Const, len: usize, at: usize) -> i32 {
-    let row = len.div_ceil(WORD) * WORD / 2;
+    let row = palette_row(len).unwrap_or(0);
     io.i8s(palette)[palette_index(&io.bytes(rows)[at / len * row..], at % len)].into()
 }
 

@@ -1,7 +1,7 @@
 //! What layers of products are, whoever computes them: their windows, and the naive loops that define them, for weights
 //! with a zero point as for those without (then it is 0). No micro-kernels.
 
-use mote_format::{Conv2d, DepthwiseConv2d, FullyConnected};
+use mote_format::{Conv2d, DepthwiseConv2d, FullyConnected, Pads, Stride};
 
 use super::window::Window;
 use crate::view::Io;
@@ -13,6 +13,14 @@ pub(crate) fn conv_window(p: &Conv2d, [_, h, w, c]: [usize; 4]) -> Window {
 /// Bytes of one group's patch under the window.
 pub(crate) fn patch(p: &Conv2d, channels: usize) -> usize {
     usize::from(p.kh) * usize::from(p.kw) * channels / usize::from(p.groups)
+}
+
+/// A dense layer as the convolution of pixels that it is.
+#[inline(always)]
+pub(crate) fn pointwise(p: &FullyConnected) -> Conv2d {
+    let FullyConnected { weights, bias, requant } = *p;
+    let (one, pads) = (Stride { h: 1, w: 1 }, Pads { top: 0, left: 0, bottom: 0, right: 0 });
+    Conv2d { kh: 1, kw: 1, stride: one, dilation: one, pads, groups: 1, weights, bias, requant }
 }
 
 /// A convolution.

@@ -1,7 +1,7 @@
 //! Convolutions and dense layers over packed weights. The rows of the image that a band of output rows reads are laid
 //! out once with their padding; tiles then read patches out of them where they lie.
 
-use mote_format::{Conv2d, Conv2dPalette, FullyConnected, FullyConnectedPalette, Pads, Stride};
+use mote_format::{Conv2d, Conv2dPalette, FullyConnected, FullyConnectedPalette};
 use std::vec::Vec;
 
 use super::channels::Constants;
@@ -11,17 +11,14 @@ use super::memory::Lines;
 use super::threads::Threads;
 use crate::indexed::decoded;
 use crate::ops::Window;
-use crate::ops::products::patch;
+use crate::ops::products::{patch, pointwise};
 use crate::view::Io;
 
 /// Bytes of a band; what one core's second cache holds with some weights beside it.
 const BAND: usize = 96 * 1024;
 
-const NONE: Pads = Pads { top: 0, left: 0, bottom: 0, right: 0 };
 /// Bytes of a run that is brought to others, with what follows it.
 const CHUNK: usize = 16;
-
-const ONE: Stride = Stride { h: 1, w: 1 };
 
 /// Some vectors of output channels.
 struct Block {
@@ -85,10 +82,7 @@ impl Conv {
     fn dense_over(engine: &'static dyn Engine, p: &FullyConnected, w: &[i8], io: &Io<'_>) -> Option<Self> {
         let (c, outputs) = (io.x[0].shape.channels(), io.y.shape.channels());
         let rows = io.x[0].shape.elements() / c.max(1);
-        let FullyConnected { weights, bias, requant } = *p;
-        let (stride, dilation, pads) = (ONE, ONE, NONE);
-        let p = Conv2d { kh: 1, kw: 1, stride, dilation, pads, groups: 1, weights, bias, requant };
-        Self::over(engine, &p, w, io, [1, rows, 1, c], [1, rows, 1, outputs])
+        Self::over(engine, &pointwise(p), w, io, [1, rows, 1, c], [1, rows, 1, outputs])
     }
 
     /// A layer over images of these dimensions.

@@ -69,25 +69,17 @@ pub(crate) trait Engine: Sync {
     }
 
     /// Which layers are faster by Winograd's transform, if any are.
-    fn wide(&self) -> Option<Wide> {
-        None
-    }
+    fn wide(&self) -> Option<Wide>;
 
     /// [`spread`](super::winograd::spread), compiled for the family.
-    fn spread(&self, x: &[i8], steps: [usize; 2], values: &mut [Values]) {
-        let _ = (x, steps, values);
-    }
+    fn spread(&self, x: &[i8], steps: [usize; 2], values: &mut [Values]);
 
     /// Patches of 16-bit values, [`Wide::values`] a word, times 16-bit weights of sixteen channels; the sums go
     /// where their places say.
-    fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]) {
-        let _ = (x, w, sums);
-    }
+    fn wide_products(&self, x: &Patches<'_>, w: &[i16], sums: &mut [i32]);
 
     /// [`collect`](super::winograd::collect), compiled for the family, requantized.
-    fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]) {
-        let _ = (tile, out, y);
-    }
+    fn collect(&self, tile: &Collected<'_>, out: &Out<'_>, y: &mut [i8]);
 
     /// Sums over the taps of one block of 4 · lanes channels, requantized.
     fn depthwise(&self, d: &Depthwise<'_>, out: &Out<'_>, y: &mut [i8]);

@@ -1,6 +1,7 @@
 //! Convolutions of three by three at stride 1 by Winograd's transform F(4×4, 3×3) of Lavin and Gray (2015), in integers:
-//! sixteen outputs take 36 products a channel, instead of 144. Weights are transformed by 24 · G on both sides, save for its last row, which has 6 for 24
-//! and leaves a factor of 4 to A. So weights stay within 144 · 127 and values within 100 · 128, which 16 bits hold.
+//! sixteen outputs take 36 products a channel, instead of 144. Weights are transformed by 24 · G on both sides, save for its
+//! last row, which has 6 for 24 and leaves a factor of 4 to A. So weights stay within 144 · 127 and values within 100 · 128,
+//! which 16 bits hold.
 //!
 //! Everything after that is exact modulo 2^32: a sum comes out as 576 times itself, of which a product with the inverse of
 //! 9 and a shift by 6 bits make the sum, if that is proven to lie within 26 bits.
