@@ -32,8 +32,8 @@ const RECODED: usize = 64;
 /// Samples that verification runs at most.
 const VERIFIED: usize = 8;
 
-/// What a conversion needs beside the network.
-#[derive(Debug, Clone)]
+/// What a conversion needs beside the network. By default: no samples, and as little as possible is asked.
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Extents of dynamic dimensions.
     pub shapes: InputShapes,

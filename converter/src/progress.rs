@@ -9,11 +9,12 @@ pub fn warn(text: &str) {
 }
 
 /// Whether and where progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Progress {
     /// On standard error, when that is a terminal.
     Shown,
     /// Not at all.
+    #[default]
     Hidden,
 }
 

@@ -40,20 +40,14 @@ pub fn convert_with(network: &Path, calib: Option<&Path>, prepare: Prepare) -> C
     convert(network, &options(calib, prepare)).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The default settings.
+/// Min-max ranges, and nothing else asked for.
 pub fn options(calib: Option<&Path>, prepare: Prepare) -> Options {
     Options {
-        shapes: InputShapes::default(),
         calib: calib.map(Path::to_owned),
         prepare,
         strict: true,
         calibration: Calibration::MinMax,
-        activations: Default::default(),
-        weights: Default::default(),
-        sensitivity: false,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
+        ..Options::default()
     }
 }
 

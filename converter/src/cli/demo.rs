@@ -14,7 +14,6 @@ use crate::evaluate::{self, Accuracy, evaluate, model_spec, only_input};
 use crate::import::InputShapes;
 use crate::infer::{infer, input_bytes};
 use crate::model_file;
-use crate::plan::Request;
 use crate::progress::Progress;
 use crate::quantize::Calibration;
 use crate::report::ModelReport;
@@ -67,17 +66,12 @@ pub(super) fn main(args: &Demo) -> Result<()> {
     let labels = super::read_labels(Some(&files.labels))?;
     line("1. A CNN trained on Fashion-MNIST, as ONNX in float, becomes an int8 model.\n")?;
     let options = Options {
-        shapes: InputShapes::default(),
         calib: Some(files.calib.clone()),
         prepare: prepare.clone(),
-        strict: false,
         calibration: Calibration::MinMax,
-        activations: Default::default(),
-        weights: Default::default(),
-        sensitivity: false,
         labels,
-        memory: Request::default(),
         progress: Progress::Shown,
+        ..Options::default()
     };
     let converted = convert(&files.network, &options)?;
     save(&args.output, &converted.bytes)?;

@@ -7,10 +7,11 @@ use crate::error::{Error, Result};
 use mote_format::Quant;
 
 /// How the range of an activation follows from the values seen.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Calibration {
     /// For each tensor the method below whose range costs least on its histogram; with equalized channels and corrected
     /// biases. Each of these only where it brings the outputs closer to the float network's.
+    #[default]
     Auto,
     /// The smallest and the largest value.
     MinMax,

@@ -183,8 +183,6 @@ mod tests {
     use crate::import::{self, InputShapes};
     use crate::infer::{infer, input_bytes};
     use crate::passes;
-    use crate::plan::Request;
-    use crate::quantize::Activations;
     use burn::tensor::Device;
     use mote_runtime::{Model, Session};
     use std::path::{Path, PathBuf};
@@ -219,17 +217,10 @@ mod tests {
         let path = folder.path().join("rounded.onnx");
         std::fs::write(&path, export::quantized(&folded, &net.quants().unwrap()).unwrap()).unwrap();
         let options = Options {
-            shapes: InputShapes::default(),
-            calib: None,
             prepare: prepare.clone(),
             strict: true,
             calibration: Calibration::MinMax,
-            activations: Activations::Int8,
-            weights: Default::default(),
-            sensitivity: false,
-            labels: Vec::new(),
-            memory: Request::default(),
-            progress: Progress::Hidden,
+            ..Options::default()
         };
         let converted = convert(&path, &options).unwrap();
         let model = Model::new_checked(&converted.bytes).unwrap();

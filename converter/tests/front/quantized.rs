@@ -3,9 +3,6 @@
 
 use crate::builder::{Model, Random, float, int, ints, text};
 use mote_converter::convert::{Converted, Options, convert};
-use mote_converter::data::Prepare;
-use mote_converter::import::InputShapes;
-use mote_converter::progress::Progress;
 use mote_converter::quantize::{Activations, Calibration};
 use mote_runtime::{Kernels, Session};
 use ndarray_npy::WriteNpyExt;
@@ -40,17 +37,10 @@ pub(crate) fn calibrated(
     let network = folder.path().join("net.onnx");
     std::fs::write(&network, m.bytes()).expect("room");
     let options = Options {
-        shapes: InputShapes::default(),
         calib: Some(calib.to_owned()),
-        prepare: Prepare::default(),
-        strict: false,
         calibration: Calibration::MinMax,
         activations,
-        weights: Default::default(),
-        sensitivity: false,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
+        ..Options::default()
     };
     convert(&network, &options)
 }

@@ -69,19 +69,7 @@ fn converted(network: &Path, calib: &Path, calibration: Calibration) -> Converte
 }
 
 fn measured(network: &Path, calib: &Path, calibration: Calibration, sensitivity: bool) -> Converted {
-    let options = Options {
-        shapes: InputShapes::default(),
-        calib: Some(calib.to_owned()),
-        prepare: Prepare::default(),
-        strict: false,
-        calibration,
-        activations: Default::default(),
-        weights: Default::default(),
-        sensitivity,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
-    };
+    let options = Options { calib: Some(calib.to_owned()), calibration, sensitivity, ..Options::default() };
     convert(network, &options).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -12,10 +12,7 @@ mod runtime;
 
 use builder::Random;
 use mote_converter::convert::{Converted, Options, convert};
-use mote_converter::data::Prepare;
 use mote_converter::error::Result;
-use mote_converter::import::InputShapes;
-use mote_converter::progress::Progress;
 use mote_converter::quantize::Calibration;
 use mote_kernels::table::Kernels;
 use mote_runtime::{Model, Session};
@@ -23,19 +20,8 @@ use network::{Network, Node, Op, Style, random_weights};
 use std::path::Path;
 
 fn converted(path: &Path, calib: Option<&Path>) -> Result<Converted> {
-    let options = Options {
-        shapes: InputShapes::default(),
-        calib: calib.map(Path::to_owned),
-        prepare: Prepare::default(),
-        strict: false,
-        calibration: Calibration::MinMax,
-        activations: Default::default(),
-        weights: Default::default(),
-        sensitivity: false,
-        labels: Vec::new(),
-        memory: Default::default(),
-        progress: Progress::Hidden,
-    };
+    let options =
+        Options { calib: calib.map(Path::to_owned), calibration: Calibration::MinMax, ..Options::default() };
     convert(path, &options)
 }
 
