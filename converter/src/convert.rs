@@ -231,7 +231,7 @@ fn float(path: &Path, onnx: &[u8], options: &Options) -> Result<Converted> {
     if !trials.is_empty() {
         let naive = match naive {
             Some(program) => {
-                let bytes = assemble(&program, &Metadata::default(), &quantize::FAST)?;
+                let bytes = assemble(&program, &Metadata::default(), &Request::FAST)?;
                 let bar = options.progress.bar("blaming", some.len());
                 verify(&imported, &program, &bytes, onnx, &options.shapes, &some, bar)?
             }

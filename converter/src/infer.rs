@@ -1,7 +1,9 @@
-//! One inference on this machine, whichever way the model takes its input.
+//! Inferences on this machine, whichever way a model takes its input: one, or those of a program that is no file yet.
 
 use crate::data::Sample;
+use crate::encode::{Metadata, encode};
 use crate::error::{Error, Result};
+use crate::plan::{Request, plan};
 use mote_runtime::{Hook, Model, Program, Session, TensorInfo, TensorMut};
 use ndarray::ArrayViewD;
 
@@ -42,4 +44,28 @@ pub fn infer<'m, P: Program<'m>>(
     }
     let left = session.push_rows_with(input, hook).map_err(|e| Error::internal(e.to_string()))?;
     if left > 0 { Err(Error::internal(format!("the input lacks {left} rows"))) } else { Ok(()) }
+}
+
+/// Runs a program on samples. `to` is given the hook, which hears of each step, the sample's place among them, and the reals of
+/// each output with the scale that they are rounded to.
+pub(crate) fn run_samples<'s, H: Hook>(
+    program: &crate::program::Program,
+    samples: impl IntoIterator<Item = &'s Sample>,
+    hook: &mut H,
+    mut to: impl FnMut(&mut H, usize, Vec<(Vec<f32>, f32)>),
+) -> Result<()> {
+    let mut samples = samples.into_iter().enumerate().peekable();
+    if samples.peek().is_none() {
+        return Ok(());
+    }
+    let bytes = encode(program, &plan(program, &Request::FAST)?, &Metadata::default())?;
+    let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;
+    let mut arena = vec![0; model.arena_bytes()];
+    let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
+    for (i, sample) in samples {
+        infer(&mut session, &sample_bytes(&model, sample), hook)?;
+        let outputs = session.outputs().map(|o| (o.reals().collect(), o.info().quant.scale));
+        to(hook, i, outputs.collect());
+    }
+    Ok(())
 }

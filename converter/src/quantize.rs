@@ -26,7 +26,6 @@ pub use lower::lower;
 pub use observe::{Observations, observe, observe_divided};
 pub(crate) use params::keeps_scale;
 pub use params::{Params, Range, assign};
-pub(crate) use search::FAST;
 pub use search::{Quantized, Trial, search};
 pub use spread::{Spread, spreads};
 

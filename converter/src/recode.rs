@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::program::{Operand, Program};
 use crate::quantize::weights::{fold, i8s, i32s, multiplier, requant};
 use levels::{Row, Weighed};
-use mote_format::{Const, Conv2d, FullyConnected, INT4, Op, Requant, Rounding, Scale, palette_row};
-
+use mote_format::{Const, Conv2d, FullyConnected, INT4, Op, PALETTE, Requant, Rounding, Scale, palette_row};
+use ndarray::Array2;
 use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 
@@ -162,7 +162,8 @@ fn auto(
             continue;
         }
         let encodings = [Encoding::Int4, Encoding::Palette16];
-        let both = encodings.map(|encoding| stored.on_levels(encoding, moments));
+        let covariance = stored.covariance(moments);
+        let both = encodings.map(|encoding| stored.on_levels(encoding, moments, covariance.as_ref()));
         let [Some(int4), Some(palette)] = both else { continue };
         let [plain, better] = [measured(&[&int4])?, measured(&[&palette])?];
         // Int4 is decoded faster.
@@ -198,7 +199,7 @@ pub fn apply(
         let encoding = choose(k);
         let stored = Stored::of(program, k).filter(|s| encoding != Encoding::Int8 && s.gains())?;
         // Sums that could leave 32 bits stay as they are.
-        stored.on_levels(encoding, moments)
+        stored.on_levels(encoding, moments, stored.covariance(moments).as_ref())
     };
     let changes: Vec<Change> = (0..program.steps.len()).filter_map(change).collect();
     let nodes = changes.iter().map(|change| program.steps[change.step].node.clone()).collect();
@@ -289,11 +290,21 @@ impl Stored {
 
     /// Whether indices and a palette take fewer bytes.
     fn gains(&self) -> bool {
-        palette_row(self.row()).is_some_and(|row| self.outputs * row + 16 < self.weights.len())
+        palette_row(self.row()).is_some_and(|row| self.outputs * row + PALETTE < self.weights.len())
+    }
+
+    /// The covariance of what its weights meet, where that is known.
+    fn covariance(&self, moments: &Moments) -> Option<Array2<f32>> {
+        refine::covariance(moments.patches(self.step, self.row())?)
     }
 
     /// The layer with weights on levels; `None` where sums could leave 32 bits.
-    fn on_levels(&self, encoding: Encoding, moments: &Moments) -> Option<Change> {
+    fn on_levels(
+        &self,
+        encoding: Encoding,
+        moments: &Moments,
+        covariance: Option<&Array2<f32>>,
+    ) -> Option<Change> {
         let channel = |o: usize, j: usize| o / self.of_group * self.own + j % self.own;
         let weigh = |(o, w): (usize, &[i8])| Weighed {
             weights: w.to_vec(),
@@ -306,14 +317,13 @@ impl Stored {
             Encoding::Int4 => rows.iter().map(levels::int4).collect(),
             Encoding::Palette16 => levels::palette(&rows),
         };
-        if let Some(covariance) = moments.patches(self.step, self.row()).as_ref().and_then(refine::covariance)
-        {
+        if let Some(covariance) = covariance {
             let used = coded.iter().flat_map(|row| row.values.iter().copied());
             let levels: BTreeSet<i8> =
                 if encoding == Encoding::Int4 { INT4.into_iter().collect() } else { used.collect() };
             let levels: Vec<i8> = levels.into_iter().collect();
             for (row, coded) in rows.iter().zip(&mut coded) {
-                refine::refine(&row.weights, coded, &levels, &covariance);
+                refine::refine(&row.weights, coded, &levels, covariance);
             }
         }
         let mut bias = Vec::new();

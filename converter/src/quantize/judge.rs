@@ -1,14 +1,10 @@
 //! How close the outputs of a program come to the float network's, sample by sample, and when one program is better than
 //! another by more than the spread among them. Which programs are compared is `search`'s.
 
-use super::search::FAST;
 use crate::data::Sample;
-use crate::encode::{Metadata, encode};
-use crate::error::{Error, Result};
-use crate::infer::{infer, sample_bytes};
-use crate::plan::plan;
+use crate::error::Result;
+use crate::infer::run_samples;
 use crate::program::Program;
-use mote_runtime::{Model, Session};
 
 /// What an improvement must be worth at least, in dB.
 const WORTH_DB: f64 = 0.1;
@@ -72,17 +68,9 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Runs a program on samples whose answers are known.
 pub(crate) fn judge(program: &Program, answers: &[(Sample, Vec<Vec<f32>>)]) -> Result<Judgement> {
-    let bytes = encode(program, &plan(program, &FAST)?, &Metadata::default())?;
-    let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;
-    let mut arena = vec![0; model.arena_bytes()];
-    let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
     let mut found = Judgement::default();
-    for (sample, floats) in answers {
-        infer(&mut session, &sample_bytes(&model, sample), &mut ())?;
-        let outputs: Vec<(Vec<f32>, f32)> =
-            session.outputs().map(|o| (o.reals().collect(), o.info().quant.scale)).collect();
-        found.add(&outputs, floats, None);
-    }
+    let samples = answers.iter().map(|(sample, _)| sample);
+    run_samples(program, samples, &mut (), |_, i, outputs| found.add(&outputs, &answers[i].1, None))?;
     Ok(found)
 }
 

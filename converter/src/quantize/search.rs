@@ -6,12 +6,8 @@ use super::judge::{Judgement, judge};
 use super::{Activations, Calibration, Observations, assign, equalize, lower};
 use crate::error::Result;
 use crate::ir::Graph;
-use crate::plan::Request;
 use crate::program::Program;
 use serde::Serialize;
-
-/// A plan that is soon made.
-pub(crate) const FAST: Request = Request { ram: Some(i32::MAX as usize), rows: false, regions: Vec::new() };
 
 /// One way to quantize, and how close its outputs came on the calibration samples.
 #[derive(Debug, Clone, PartialEq, Serialize)]

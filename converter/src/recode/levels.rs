@@ -1,6 +1,8 @@
 //! Sixteen levels for weights: int4, which are equal steps of a scale per output, or a palette, whose entries a layer's
 //! outputs share and scale. Both minimise the noise that rounding adds to the outputs.
 
+use mote_format::PALETTE;
+
 /// One output's weights on levels: `scale` times `values` is close to what they were.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
@@ -23,9 +25,6 @@ const NARROWEST: f64 = 0.4;
 
 /// Rounds in which a palette and the scales of its outputs are fitted to each other.
 const ROUNDS: usize = 4;
-
-/// Levels of a palette.
-const LEVELS: usize = 16;
 
 impl Weighed {
     fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
@@ -115,7 +114,7 @@ fn entries(counts: &[f64; VALUES]) -> Vec<i8> {
     };
     let mut least: Vec<f64> = (0..=VALUES).map(|to| noise(0, to)).collect();
     let mut starts = vec![vec![0; VALUES + 1]];
-    for _ in 1..LEVELS {
+    for _ in 1..PALETTE {
         let mut next = (vec![0.0; VALUES + 1], vec![0; VALUES + 1]);
         for to in 0..=VALUES {
             let start = |from: &usize| least[*from] + noise(*from, to);

@@ -1,15 +1,12 @@
 //! What a program makes of samples: mean and variance of every channel, and the outputs.
 
 use crate::data::Sample;
-use crate::encode::{Metadata, encode};
-use crate::error::{Error, Result};
-use crate::infer::{infer, sample_bytes};
-use crate::plan::plan;
+use crate::error::Result;
+use crate::infer::run_samples;
 use crate::program::{Operand, Program, Tensor};
-use crate::quantize::FAST;
 use mote_format::{Conv2d, Op};
-use mote_runtime::{Hook, Model, Session, Step};
-use ndarray::Array2;
+use mote_runtime::{Hook, Step};
+use ndarray::ArrayView2;
 
 /// Samples to run programs on; perhaps none.
 #[derive(Debug, Clone, Default)]
@@ -53,9 +50,9 @@ impl Moments {
     }
 
     /// What some outputs of a step meet in their `len` weights, an output a row.
-    pub(super) fn patches(&self, step: usize, len: usize) -> Option<Array2<f32>> {
+    pub(super) fn patches(&self, step: usize, len: usize) -> Option<ArrayView2<'_, f32>> {
         let all = self.patches.get(step)?;
-        Array2::from_shape_vec((all.len() / len, len), all.clone()).ok()
+        ArrayView2::from_shape((all.len() / len, len), all).ok()
     }
 
     /// Looks at the outputs of one sample.
@@ -151,7 +148,7 @@ impl Runs {
     /// Of the inputs of a program and of everything that it computes.
     pub fn moments(&self, program: &Program) -> Result<Moments> {
         let mut moments = Moments { given: program.given(), ..Moments::default() };
-        self.each(program, &mut moments, |moments, i, _| {
+        run_samples(program, &self.0, &mut moments, |moments, i, _| {
             for (t, x) in self.0[i].inputs().iter().enumerate() {
                 let Tensor { shape, quant, .. } = &program.tensors[t];
                 moments.see(t, shape.channels(), quant.scale, x.iter().copied());
@@ -165,30 +162,9 @@ impl Runs {
     /// `None` without samples.
     pub(super) fn outputs(&self, program: &Program) -> Result<Option<Outputs>> {
         let mut all = vec![Vec::new(); program.outputs.len()];
-        self.each(program, &mut (), |(), _, outputs| {
-            all.iter_mut().zip(outputs).for_each(|(all, one)| all.extend_from_slice(one));
+        run_samples(program, &self.0, &mut (), |(), _, outputs| {
+            all.iter_mut().zip(outputs).for_each(|(all, (one, _))| all.extend(one));
         })?;
         Ok((!self.0.is_empty()).then_some(Outputs(all)))
-    }
-
-    /// Runs the samples; `to` is given the hook, the sample's index and the outputs.
-    fn each<H: Hook>(
-        &self,
-        program: &Program,
-        hook: &mut H,
-        mut to: impl FnMut(&mut H, usize, &[Vec<f32>]),
-    ) -> Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let bytes = encode(program, &plan(program, &FAST)?, &Metadata::default())?;
-        let model = Model::new_checked(&bytes).map_err(|e| Error::internal(e.to_string()))?;
-        let mut arena = vec![0; model.arena_bytes()];
-        let mut session = Session::new(&model, &mut arena).map_err(|e| Error::internal(e.to_string()))?;
-        for (i, sample) in self.0.iter().enumerate() {
-            infer(&mut session, &sample_bytes(&model, sample), hook)?;
-            to(hook, i, &session.outputs().map(|output| output.reals().collect()).collect::<Vec<_>>());
-        }
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 //! another one then makes good (the aim of Nagel et al. 2020, "Up or Down?", without its gradients).
 
 use super::levels::Row;
-use ndarray::{Array1, Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
 /// Rounds of the descent and of the scale that fits best.
 const ROUNDS: usize = 3;
@@ -11,16 +11,22 @@ const ROUNDS: usize = 3;
 /// Share of the covariance between different values that is believed: the samples are few.
 const BELIEVED: f32 = 0.9;
 
+/// Of fewer patches no covariance is told.
+const FEWEST: usize = 64;
+
 /// What every value varies at least.
 const LEAST: f32 = 0.01;
 
 /// The covariance of patches, a row each; `None` where there are too few to tell.
-pub(super) fn covariance(patches: &Array2<f32>) -> Option<Array2<f32>> {
+pub(super) fn covariance(patches: ArrayView2<'_, f32>) -> Option<Array2<f32>> {
+    if patches.nrows() < FEWEST {
+        return None;
+    }
     let count = patches.nrows() as f32;
-    let centred = patches - &patches.mean_axis(Axis(0))?;
+    let centred = &patches - &patches.mean_axis(Axis(0))?;
     let mut all = centred.t().dot(&centred) * (BELIEVED / count);
     all.diag_mut().mapv_inplace(|v| v / BELIEVED + LEAST);
-    (patches.nrows() >= 64).then_some(all)
+    Some(all)
 }
 
 /// Improves one output's weights on these levels, in ascending order.
