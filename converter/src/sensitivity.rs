@@ -141,7 +141,7 @@ fn placed(imported: &Graph, graph: &Graph, program: &Program) -> Placed {
 fn layer(imported: &Graph, mut value: ValueId, quants: &BTreeMap<ValueId, Quant>) -> Option<ValueId> {
     loop {
         let node = &imported.nodes[imported.producer(value)?];
-        if matches!(node.op, Op::Conv { .. } | Op::FullyConnected | Op::ConvTranspose { .. }) {
+        if node.op.is_layer() {
             return Some(value);
         }
         let mut computed = node.inputs.iter().filter(|&&id| imported.konst(id).is_none());
@@ -153,8 +153,7 @@ fn layer(imported: &Graph, mut value: ValueId, quants: &BTreeMap<ValueId, Quant>
 fn rounded(imported: &Graph, divided: &HashMap<ValueId, Vec<f32>>, float: Option<ValueId>) -> Graph {
     let mut graph = imported.clone();
     for (n, node) in imported.nodes.iter().enumerate() {
-        let is_layer = matches!(node.op, Op::Conv { .. } | Op::FullyConnected | Op::ConvTranspose { .. });
-        if !is_layer || float == Some(node.output) {
+        if !node.op.is_layer() || float == Some(node.output) {
             continue;
         }
         let Some(weights) = imported.konst(node.inputs[1]) else { continue };

@@ -268,14 +268,14 @@ impl Writer {
         self.last(node, "ArgMax", &[&negative], node.attribute.clone())
     }
 
-    /// A reduction over one axis, which stays.
-    fn along(&mut self, op: &str, x: &str, axis: i64) -> String {
+    /// A reduction over some axes, which stay.
+    fn along(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
         let since = if op == "ReduceSum" { 13 } else { 18 };
         if self.to >= since {
-            let axes = self.integers(&[axis]);
+            let axes = self.integers(axes);
             return self.step(op, &[x, &axes], vec![int("keepdims", 1)]);
         }
-        self.step(op, &[x], vec![ints("axes", [axis]), int("keepdims", 1)])
+        self.step(op, &[x], vec![ints("axes", axes.iter().copied()), int("keepdims", 1)])
     }
 
     /// x − max − ln Σ e^(x − max). Before operator set 13 all axes from `axis` on are one.
@@ -286,10 +286,10 @@ impl Writer {
             true => (self.step("Flatten", &[&x], vec![int("axis", given.unwrap_or(1))]), 1),
             false => (x.clone(), given.unwrap_or(-1)),
         };
-        let largest = self.along("ReduceMax", &rows, axis);
+        let largest = self.along("ReduceMax", &rows, &[axis]);
         let below = self.step("Sub", &[&rows, &largest], vec![]);
         let powers = self.step("Exp", &[&below], vec![]);
-        let sum = self.along("ReduceSum", &powers, axis);
+        let sum = self.along("ReduceSum", &powers, &[axis]);
         let log = self.step("Log", &[&sum], vec![]);
         if !old {
             return self.last(node, "Sub", &[&below, &log], vec![]);
@@ -305,11 +305,11 @@ impl Writer {
         let length = match attribute(node, "p").map_or(2, |a| a.i) {
             1 => {
                 let size = self.step("Abs", &[&x], vec![]);
-                self.along("ReduceSum", &size, axis)
+                self.along("ReduceSum", &size, &[axis])
             }
             2 => {
                 let square = self.step("Mul", &[&x, &x], vec![]);
-                let sum = self.along("ReduceSum", &square, axis);
+                let sum = self.along("ReduceSum", &square, &[axis]);
                 self.step("Sqrt", &[&sum], vec![])
             }
             p => return Some(Err(format!("its p is {p}"))),

@@ -225,6 +225,11 @@ impl Op {
         }
     }
 
+    /// Whether it multiplies its input by weights: convolutions and dense layers.
+    pub fn is_layer(&self) -> bool {
+        matches!(self, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected)
+    }
+
     /// Least and greatest number of inputs.
     pub fn arity(&self) -> (usize, usize) {
         match self {

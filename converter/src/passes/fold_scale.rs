@@ -31,9 +31,7 @@ pub(crate) fn into_layer(
 ) -> Result<Option<Patch>> {
     let node = &view.graph.nodes[index];
     let Some((before, layer)) = view.private_producer(node.inputs[0]) else { return Ok(None) };
-    if layer.clamp.is_some()
-        || !matches!(layer.op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected)
-    {
+    if layer.clamp.is_some() || !layer.op.is_layer() {
         return Ok(None);
     }
     let Some((weights, bias)) = scaled(view, layer, scale, shift) else { return Ok(None) };

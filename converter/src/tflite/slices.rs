@@ -270,11 +270,16 @@ pub(super) fn gather<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()> {
         return take(l, node, (0, 0), &way);
     }
     l.same_values(node, x, l.output(node)?)?;
-    let bytes: Vec<u8> = inside.iter().flat_map(|i| i.to_le_bytes()).collect();
-    let indices = l.program.writer.constant(&bytes);
     let input = l.place(node, 0, &x.dims)?;
-    let axis = l.narrow(node, "axis", axis as i64)?;
-    l.push(node, Kernel::Gather(Gather { axis, indices }), &[input])
+    let gather = picking(l, node, axis, &inside)?;
+    l.push(node, gather, &[input])
+}
+
+/// The operator that takes these indices of an axis.
+fn picking(l: &mut Lowering<'_>, node: &Node<'_>, axis: usize, indices: &[u16]) -> Result<Kernel> {
+    let bytes: Vec<u8> = indices.iter().flat_map(|i| i.to_le_bytes()).collect();
+    let indices = l.program.writer.constant(&bytes);
+    Ok(Kernel::Gather(Gather { axis: l.narrow(node, "axis", axis as i64)?, indices }))
 }
 
 /// The border holds what lies inside, mirrored: behind the outermost elements or with them.
@@ -287,7 +292,7 @@ pub(super) fn mirror_pad<'a>(l: &mut Lowering<'a>, node: &Node<'a>) -> Result<()
         other => return Err(l.refuse(node, format!("its mode is {}", other.0))),
     };
     let along = |(&n, sides): (&usize, &[i64])| {
-        let most = n - skip;
+        let most = n.checked_sub(skip)?;
         let [before, after] = [sides[0], sides[1]].map(|s| usize::try_from(s).ok().filter(|&s| s <= most));
         let front = (skip..before? + skip).rev();
         let back = (n - skip - after?..n - skip).rev();
@@ -315,10 +320,8 @@ pub(super) fn along_axes<'a>(l: &mut Lowering<'a>, node: &Node<'a>, lists: &[Vec
     let Some(last) = axes.pop() else { return l.push(node, Kernel::Reshape(Reshape {}), &[input]) };
     let op = |l: &mut Lowering<'a>, axis: usize| {
         let narrow = |&i: &usize| l.narrow::<u16>(node, "index", i as i64);
-        let words = lists[axis].iter().map(narrow).collect::<Result<Vec<_>>>()?;
-        let bytes: Vec<u8> = words.iter().flat_map(|i| i.to_le_bytes()).collect();
-        let indices = l.program.writer.constant(&bytes);
-        Ok(Kernel::Gather(Gather { axis: l.narrow(node, "axis", axis as i64)?, indices }))
+        let indices = lists[axis].iter().map(narrow).collect::<Result<Vec<_>>>()?;
+        picking(l, node, axis, &indices)
     };
     for axis in axes {
         let gather = op(l, axis)?;

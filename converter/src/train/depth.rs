@@ -55,12 +55,8 @@ impl Block {
     }
 }
 
-fn is_layer(node: &Node) -> bool {
-    matches!(node.op, Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected)
-}
-
 fn mixes(node: &Node) -> bool {
-    is_layer(node) && !matches!(node.op, Op::Conv { groups: 2.., .. })
+    node.op.is_layer() && !matches!(node.op, Op::Conv { groups: 2.., .. })
 }
 
 fn blocks(graph: &Graph) -> Vec<Block> {
@@ -77,7 +73,7 @@ fn blocks(graph: &Graph) -> Vec<Block> {
         let cell = Block { start, end: node.output, nodes: first..index + 1 };
         (start, first, open) = (node.output, index + 1, last_read(node.output));
         match all.last_mut() {
-            Some(block) if !cell.any(graph, is_layer) || !block.any(graph, mixes) => {
+            Some(block) if !cell.any(graph, |node| node.op.is_layer()) || !block.any(graph, mixes) => {
                 (block.end, block.nodes.end) = (cell.end, cell.nodes.end);
             }
             _ => all.push(cell),

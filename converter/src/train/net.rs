@@ -298,8 +298,8 @@ pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
 /// What an operand is to the training.
 fn role(op: &Op, place: usize) -> Role {
     match (op, place) {
-        (Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected, 1) => Role::Weight,
-        (Op::Conv { .. } | Op::ConvTranspose { .. } | Op::FullyConnected, 2) => Role::Offset,
+        (layer, 1) if layer.is_layer() => Role::Weight,
+        (layer, 2) if layer.is_layer() => Role::Offset,
         (Op::BatchNorm { .. }, 1 | 2) => Role::Offset,
         (Op::BatchNorm { .. }, 3 | 4) => Role::Statistic,
         (Op::Add | Op::Sub | Op::Mul | Op::PRelu, _) => Role::Offset,

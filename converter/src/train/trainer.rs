@@ -87,9 +87,7 @@ impl Subject {
         let input = prepared.inputs.first().map(|&id| prepared.value(id).clone());
         Ok(Subject { graph, input: input.ok_or_else(|| Error::internal("a network without an input"))? })
     }
-}
 
-impl Subject {
     /// The same network, with fresh weights where that is wanted.
     pub fn begun(self, fresh: bool, seed: u64) -> Result<Self> {
         Ok(if fresh { Subject { graph: narrowed(&self.graph, 1.0, 1, seed)?, ..self } } else { self })

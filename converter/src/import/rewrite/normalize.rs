@@ -20,11 +20,7 @@ impl Writer {
     fn mean_over(&mut self, x: &str, over: &Over) -> String {
         let Over::Last(count) = over else { return self.step("GlobalAveragePool", &[x], vec![]) };
         let axes: Vec<i64> = (1..=*count as i64).rev().map(|axis| -axis).collect();
-        if self.to >= 18 {
-            let axes = self.integers(&axes);
-            return self.step("ReduceMean", &[x, &axes], vec![int("keepdims", 1)]);
-        }
-        self.step("ReduceMean", &[x], vec![ints("axes", axes), int("keepdims", 1)])
+        self.along("ReduceMean", x, &axes)
     }
 
     /// (x − mean) / √(variance + epsilon).
