@@ -19,8 +19,8 @@ import numpy as np
 import onnx
 import onnx.version_converter
 import onnxruntime
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from PIL import Image
+from static_quantization import quantize
 
 onnxruntime.set_default_logger_severity(3)
 logging.disable(logging.WARNING)
@@ -138,14 +138,6 @@ def in_onnx_runtime(path, images):
 
 def quantized_by_onnx_runtime(network, calib, folder):
     name = onnxruntime.InferenceSession(network).get_inputs()[0].name
-
-    class Samples(CalibrationDataReader):
-        left = iter(calib)
-
-        def get_next(self):
-            x = next(self.left, None)
-            return None if x is None else {name: x[None]}
-
     plain, ready, target = folder / "plain.onnx", folder / "ready.onnx", folder / "ort.onnx"
     model = onnx.load(network)
     if model.opset_import[0].version < 13:
@@ -162,17 +154,9 @@ def quantized_by_onnx_runtime(network, calib, folder):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(ready)
     onnxruntime.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
-    quantize_static(
-        ready,
-        target,
-        Samples(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        # Its adjustment fails on biases that are not vectors.
-        extra_options={"QDQDisableWeightAdjustForInt32Bias": True},
-    )
+    # Its adjustment fails on biases that are not vectors.
+    more = {"QDQDisableWeightAdjustForInt32Bias": True}
+    quantize(ready, target, ({name: x[None]} for x in calib), extra_options=more)
     return target
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from static_quantization import quantize
 from write_tflite import Writer
 
 
@@ -228,25 +229,8 @@ def float_onnx(net):
 
 
 def quantized_onnx(net, source, target):
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Samples(CalibrationDataReader):
-        def __init__(self):
-            random = np.random.default_rng(2)
-            self.left = [random.random(net.shapes["x"], np.float32) * 2 - 1 for _ in range(4)]
-
-        def get_next(self):
-            return {"x": self.left.pop()} if self.left else None
-
-    quantize_static(
-        source,
-        target,
-        Samples(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-    )
+    random = np.random.default_rng(2)
+    quantize(source, target, ({"x": random.random(net.shapes["x"], np.float32) * 2 - 1} for _ in range(4)))
 
 
 def main(folder, *names):
